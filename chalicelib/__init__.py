@@ -1,0 +1,1 @@
+"""Hoist: promotes feature flags to Heroku apps; a promotion cannot get stuck unnoticed."""

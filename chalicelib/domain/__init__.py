@@ -1,0 +1,1 @@
+"""The rules of promotion, free of I/O: values in, values out."""

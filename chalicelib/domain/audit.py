@@ -1,0 +1,118 @@
+"""The audit trail: one entry a transition, each sealed to the one before by its hash."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+from chalicelib.domain.moment import spell
+
+#: What the first entry of a promotion points back to.
+GENESIS = "0" * 64
+
+
+class Action(StrEnum):
+    """What was done to a promotion."""
+
+    MARK = "mark"
+    PROMOTE = "promote"
+    CANCEL = "cancel"
+    #: The worker is about to PATCH: what it will write, over what, after which release.
+    RECORD_INTENT = "record_intent"
+    #: Heroku answered the PATCH: it holds the value.
+    CONFIRM_PATCH = "confirm_patch"
+    #: The release that carries the value is known, and still running.
+    FIND_RELEASE = "find_release"
+    SETTLE = "settle"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditEntry:
+    """What happened in one transition. `version` is the promotion's version that it made."""
+
+    promotion_id: str
+    version: int
+    at: datetime
+    actor: str
+    action: str
+    from_state: str | None
+    to_state: str
+    step: str | None
+    #: What was seen or decided: JSON values, never a secret.
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    prev_hash: str
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 over the entry and its predecessor's hash, in one canonical spelling."""
+        spelled = json.dumps(self.content(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(spelled.encode()).hexdigest()
+
+    def content(self) -> dict[str, Any]:
+        """All that the hash covers, as JSON values."""
+        return {
+            "promotion_id": self.promotion_id,
+            "version": self.version,
+            "at": spell(self.at),
+            "actor": self.actor,
+            "action": self.action,
+            "from_state": self.from_state,
+            "to_state": self.to_state,
+            "step": self.step,
+            "facts": dict(self.facts),
+            "prev_hash": self.prev_hash,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredEntry:
+    """An entry as read back: its content, and the hash that was stored with it."""
+
+    entry: AuditEntry
+    hash: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """Whether a trail is whole; if not, the first version at which it breaks, and how."""
+
+    verified: bool
+    broken_at: int | None = None
+    reason: str | None = None
+
+
+def verify(trail: Sequence[StoredEntry], *, version: int, head: str) -> Verification:
+    """Recompute the chain of one promotion, oldest entry first.
+
+    `version` and `head` are the promotion's own version and audit hash: they show when entries
+    were cut off the end. Detects a changed, missing, added or reordered entry.
+    """
+    expected_prev = GENESIS
+    for expected_version, stored in enumerate(trail, start=1):
+        problem = _problem(stored, expected_version, expected_prev)
+        if problem:
+            return Verification(verified=False, broken_at=expected_version, reason=problem)
+        expected_prev = stored.hash
+    if len(trail) != version or expected_prev != head:
+        return Verification(
+            verified=False,
+            broken_at=len(trail) + 1,
+            reason=f"the promotion is at version {version}; the trail ends at {len(trail)}"
+            if len(trail) != version
+            else "the newest entry is not the one that the promotion names",
+        )
+    return Verification(verified=True)
+
+
+def _problem(stored: StoredEntry, version: int, prev_hash: str) -> str | None:
+    if stored.entry.version != version:
+        return f"entry {version} is missing"
+    if stored.entry.prev_hash != prev_hash:
+        return "it does not follow the entry before it"
+    if stored.entry.hash != stored.hash:
+        return "its content was changed"
+    return None

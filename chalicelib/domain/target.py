@@ -1,0 +1,16 @@
+"""Targets: the Heroku apps that Hoist may change, and the policy for each."""
+
+from dataclasses import dataclass
+
+#: Promotions that share one PATCH, and so one restart of the app.
+MAX_FLAGS_PER_RELEASE = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A listed Heroku app."""
+
+    app: str
+    version: int
+    description: str | None = None
+    max_flags_per_release: int = MAX_FLAGS_PER_RELEASE

@@ -1,0 +1,1 @@
+"""Hoist's tests."""
