@@ -1,0 +1,1 @@
+"""The ports in technology: DynamoDB, SQS, KMS, Secrets Manager, Heroku, TOTP."""

@@ -1,0 +1,63 @@
+"""One botocore session for every client but PynamoDB's, and one way to translate their errors."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.domain.errors import Unavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
+
+#: Shorter than any caller waits; botocore's own defaults are a minute each.
+_CONFIG = Config(
+    connect_timeout=2,
+    read_timeout=4,
+    retries={"mode": "standard", "total_max_attempts": 3},
+)
+
+
+@dataclass(frozen=True)
+class AwsClients:
+    """Clients, each made when it is first used: a Lambda pays only for those it needs."""
+
+    @cached_property
+    def _session(self) -> boto3.Session:
+        return boto3.Session()
+
+    @cached_property
+    def sqs(self) -> "SQSClient":
+        """Amazon SQS."""
+        return self._session.client("sqs", config=_CONFIG)
+
+    @cached_property
+    def kms(self) -> "KMSClient":
+        """AWS KMS."""
+        return self._session.client("kms", config=_CONFIG)
+
+    @cached_property
+    def secrets_manager(self) -> "SecretsManagerClient":
+        """AWS Secrets Manager."""
+        return self._session.client("secretsmanager", config=_CONFIG)
+
+
+@contextmanager
+def translated(service: str) -> Iterator[None]:
+    """Raise `Unavailable`, naming the service, for whatever it or the way to it answers."""
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "no code")
+        detail = f"{service} does not do what Hoist asks right now ({code})."
+        raise Unavailable(detail) from error
+    except BotoCoreError as error:
+        detail = f"{service} does not answer right now ({type(error).__name__})."
+        raise Unavailable(detail) from error

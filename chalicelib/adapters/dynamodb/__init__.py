@@ -1,0 +1,16 @@
+"""Hoist's tables in DynamoDB, through PynamoDB 6."""
+
+from chalicelib.adapters.dynamodb.locks import DynamoDBTargetLocks
+from chalicelib.adapters.dynamodb.operators import DynamoDBOperators
+from chalicelib.adapters.dynamodb.promotions import DynamoDBPromotionStore
+from chalicelib.adapters.dynamodb.tables import TableNames, Tables
+from chalicelib.adapters.dynamodb.targets import DynamoDBTargets
+
+__all__ = [
+    "DynamoDBOperators",
+    "DynamoDBPromotionStore",
+    "DynamoDBTargetLocks",
+    "DynamoDBTargets",
+    "TableNames",
+    "Tables",
+]

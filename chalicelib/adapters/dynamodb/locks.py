@@ -1,0 +1,173 @@
+"""Targets' leases in DynamoDB. Each write is one conditional update of one row."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pynamodb.exceptions import DoesNotExist, UpdateError
+
+from chalicelib.adapters.dynamodb.tables import (
+    LockRow,
+    Tables,
+    read_time,
+    translated,
+)
+from chalicelib.domain.errors import LeaseLost
+from chalicelib.domain.lease import Lease, TargetLock, Waiting, WaitingOn
+from chalicelib.domain.moment import spell
+
+_CONDITION_FAILED = "ConditionalCheckFailedException"
+
+
+@dataclass(frozen=True)
+class DynamoDBTargetLocks:
+    """`TargetLocks` in DynamoDB."""
+
+    tables: Tables
+
+    def acquire(
+        self,
+        target: str,
+        *,
+        holder: str,
+        now: datetime,
+        until: datetime,
+    ) -> Lease | TargetLock:
+        """Take the lease where none runs: one conditional update."""
+        model = self.tables.locks
+        never_leased = model.until.does_not_exist()
+        ended = model.until <= spell(now)
+        row = self._updated(
+            target,
+            [
+                model.holder.set(holder),
+                model.since.set(spell(now)),
+                model.until.set(spell(until)),
+                model.attempt.set((model.attempt | 0) + 1),
+            ],
+            never_leased | ended,
+        )
+        if row is None:
+            return self.get(target)
+        return Lease(
+            target=target,
+            holder=holder,
+            attempt=int(row.attempt),
+            since=now,
+            until=until,
+            waiting_on=_waiting_on(row),
+        )
+
+    def renew(self, lease: Lease, *, until: datetime) -> None:
+        """Move the lease's end, where it is still the newest."""
+        if self._updated_under(lease, [self.tables.locks.until.set(spell(until))]) is None:
+            raise LeaseLost
+
+    def leave_word(self, lease: Lease, waiting_on: WaitingOn) -> None:
+        """Set what the target waits for, where the lease is still the newest."""
+        self._updated_under(lease, self._word(waiting_on))
+
+    def release(
+        self,
+        lease: Lease,
+        *,
+        next_look_at: datetime | None,
+        waiting_on: WaitingOn | None,
+    ) -> None:
+        """Remove the lease, where it is still the newest. The attempt stays: it only grows."""
+        model = self.tables.locks
+        next_look = model.next_look_at
+        self._updated_under(
+            lease,
+            [
+                model.holder.remove(),
+                model.since.remove(),
+                model.until.remove(),
+                next_look.set(spell(next_look_at)) if next_look_at else next_look.remove(),
+                *self._word(waiting_on),
+            ],
+        )
+
+    def get(self, target: str) -> TargetLock:
+        """Read one lock, consistently."""
+        with translated():
+            try:
+                row = self.tables.locks.get(_name(target), consistent_read=True)
+            except DoesNotExist:
+                return TargetLock(target=target)
+        return _lock(target, row)
+
+    def get_all(self, targets: Iterable[str]) -> Mapping[str, TargetLock]:
+        """Read many locks, consistently: one `BatchGetItem` for each hundred."""
+        locks = {target: TargetLock(target=target) for target in targets}
+        names = {_name(target): target for target in locks}
+        with translated():
+            for row in self.tables.locks.batch_get(list(names), consistent_read=True):
+                target = names[row.name]
+                locks[target] = _lock(target, row)
+        return locks
+
+    def _word(self, waiting_on: WaitingOn | None) -> list[Any]:
+        model = self.tables.locks
+        if waiting_on is None:
+            return [
+                model.waiting_kind.remove(),
+                model.waiting_text.remove(),
+                model.waiting_since.remove(),
+            ]
+        return [
+            model.waiting_kind.set(waiting_on.kind),
+            model.waiting_text.set(waiting_on.text),
+            model.waiting_since.set(spell(waiting_on.since)),
+        ]
+
+    def _updated_under(self, lease: Lease, actions: list[Any]) -> LockRow | None:
+        model = self.tables.locks
+        newest = (model.attempt == lease.attempt) & (model.holder == lease.holder)
+        return self._updated(lease.target, actions, newest)
+
+    def _updated(self, target: str, actions: list[Any], condition: Any) -> LockRow | None:  # noqa: ANN401 - PynamoDB's expressions
+        """The row as updated; `None`, and nothing written, where the condition does not hold."""
+        row = self.tables.locks(_name(target))
+        with translated():
+            try:
+                row.update(actions, condition=condition)
+            except UpdateError as error:
+                if error.cause_response_code == _CONDITION_FAILED:
+                    return None
+                raise
+        return row
+
+
+def _name(target: str) -> str:
+    return f"target:{target}"
+
+
+def _lock(target: str, row: LockRow) -> TargetLock:
+    return TargetLock(
+        target=target,
+        lease=_lease(target, row),
+        next_look_at=read_time(row.next_look_at),
+        waiting_on=_waiting_on(row),
+    )
+
+
+def _lease(target: str, row: LockRow) -> Lease | None:
+    since, until = read_time(row.since), read_time(row.until)
+    if row.holder is None or since is None or until is None:
+        return None
+    return Lease(
+        target=target,
+        holder=row.holder,
+        attempt=int(row.attempt),
+        since=since,
+        until=until,
+    )
+
+
+def _waiting_on(row: LockRow) -> WaitingOn | None:
+    since = read_time(row.waiting_since)
+    if row.waiting_kind not in set(Waiting) or row.waiting_text is None or since is None:
+        return None
+    return WaitingOn(kind=Waiting(row.waiting_kind), text=row.waiting_text, since=since)

@@ -1,0 +1,277 @@
+"""The tables as PynamoDB models, bound to their names and to one shared connection.
+
+Times are text that sorts (`domain.moment`), which a person can read.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, TypeVar
+
+from pynamodb.attributes import (
+    BinaryAttribute,
+    BooleanAttribute,
+    JSONAttribute,
+    NumberAttribute,
+    UnicodeAttribute,
+)
+from pynamodb.connection import Connection
+from pynamodb.exceptions import PynamoDBException
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+from pynamodb.models import Model
+
+from chalicelib.domain.errors import Unavailable
+
+_M = TypeVar("_M", bound=Model)
+
+
+def read_time(text: str | None) -> datetime | None:
+    """A stored time; `None` where there is none, or none that can be read."""
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+class OpenIndex(GlobalSecondaryIndex[Any]):
+    """Sparse: promotions that have not settled, by state and time in it. The watchdog's."""
+
+    class Meta:
+        """PynamoDB's options."""
+
+        index_name = "open"
+        projection = AllProjection()
+
+    open_state = UnicodeAttribute(hash_key=True)
+    state_entered_at = UnicodeAttribute(range_key=True)
+
+
+class DeployingIndex(GlobalSecondaryIndex[Any]):
+    """Sparse: promotions in `deploying`, by target, oldest first. The worker's."""
+
+    class Meta:
+        """PynamoDB's options."""
+
+        index_name = "deploying"
+        projection = AllProjection()
+
+    deploying_target = UnicodeAttribute(hash_key=True)
+    id = UnicodeAttribute(range_key=True)
+
+
+class TargetIndex(GlobalSecondaryIndex[Any]):
+    """All promotions of a target. Lists'."""
+
+    class Meta:
+        """PynamoDB's options."""
+
+        index_name = "by_target"
+        projection = AllProjection()
+
+    target = UnicodeAttribute(hash_key=True)
+    id = UnicodeAttribute(range_key=True)
+
+
+class MonthIndex(GlobalSecondaryIndex[Any]):
+    """All promotions marked in a month. Lists'."""
+
+    class Meta:
+        """PynamoDB's options."""
+
+        index_name = "by_month"
+        projection = AllProjection()
+
+    month = UnicodeAttribute(hash_key=True)
+    id = UnicodeAttribute(range_key=True)
+
+
+class PromotionRow(Model):
+    """A promotion. Attributes are named as `Promotion`'s fields; four more feed the indexes."""
+
+    id = UnicodeAttribute(hash_key=True)
+    target = UnicodeAttribute()
+    flag = UnicodeAttribute()
+    value = UnicodeAttribute(null=True)
+    state = UnicodeAttribute()
+    version = NumberAttribute()
+    created_at = UnicodeAttribute()
+    created_by = UnicodeAttribute()
+    state_entered_at = UnicodeAttribute(null=True)
+    expires_at = UnicodeAttribute()
+    audit_hash = UnicodeAttribute()
+    note = UnicodeAttribute(null=True)
+    step = UnicodeAttribute(null=True)
+    step_entered_at = UnicodeAttribute(null=True)
+    promoted_by = UnicodeAttribute(null=True)
+    promoted_at = UnicodeAttribute(null=True)
+    promote_key = UnicodeAttribute(null=True)
+    previous_value = UnicodeAttribute(null=True)
+    baseline_version = NumberAttribute(null=True)
+    release_id = UnicodeAttribute(null=True)
+    release_version = NumberAttribute(null=True)
+    settled_at = UnicodeAttribute(null=True)
+    settled_by = UnicodeAttribute(null=True)
+    effect = UnicodeAttribute(null=True)
+    reason = UnicodeAttribute(null=True)
+
+    month = UnicodeAttribute()
+    open_state = UnicodeAttribute(null=True)
+    deploying_target = UnicodeAttribute(null=True)
+
+    open_index = OpenIndex()
+    deploying_index = DeployingIndex()
+    target_index = TargetIndex()
+    month_index = MonthIndex()
+
+
+class AuditRow(Model):
+    """An audit entry, with the hash that seals it."""
+
+    promotion_id = UnicodeAttribute(hash_key=True)
+    version = NumberAttribute(range_key=True)
+    at = UnicodeAttribute()
+    actor = UnicodeAttribute()
+    action = UnicodeAttribute()
+    from_state = UnicodeAttribute(null=True)
+    to_state = UnicodeAttribute()
+    step = UnicodeAttribute(null=True)
+    facts = JSONAttribute()
+    prev_hash = UnicodeAttribute()
+    hash = UnicodeAttribute()
+
+
+class LockRow(Model):
+    """A lock, by what it locks: `target:<app>`, `flag:<app>:<flag>` or `key:<operator>:<hash>`."""
+
+    name = UnicodeAttribute(hash_key=True)
+    #: target: the lease.
+    holder = UnicodeAttribute(null=True)
+    attempt = NumberAttribute(null=True)
+    since = UnicodeAttribute(null=True)
+    until = UnicodeAttribute(null=True)
+    next_look_at = UnicodeAttribute(null=True)
+    waiting_kind = UnicodeAttribute(null=True)
+    waiting_text = UnicodeAttribute(null=True)
+    waiting_since = UnicodeAttribute(null=True)
+    #: flag, key: the promotion that holds it.
+    promotion_id = UnicodeAttribute(null=True)
+    fingerprint = UnicodeAttribute(null=True)
+    #: key: seconds since 1970, for DynamoDB to remove it some days after `until`.
+    expires_at = NumberAttribute(null=True)
+
+
+class OperatorRow(Model):
+    """An operator. Holds no secret in the clear."""
+
+    name = UnicodeAttribute(hash_key=True)
+    role = UnicodeAttribute()
+    token_sha256 = UnicodeAttribute()
+    totp_ciphertext = BinaryAttribute(legacy_encoding=False)
+    disabled = BooleanAttribute(default=False)
+    last_timecode = NumberAttribute(default=0)
+    failures = NumberAttribute(default=0)
+    locked_until = UnicodeAttribute(null=True)
+
+
+class TargetRow(Model):
+    """A listed target and its policy."""
+
+    app = UnicodeAttribute(hash_key=True)
+    version = NumberAttribute()
+    description = UnicodeAttribute(null=True)
+    max_flags_per_release = NumberAttribute()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableNames:
+    """What the tables are called where this runs."""
+
+    promotions: str
+    audit: str
+    locks: str
+    operators: str
+    targets: str
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The models, bound. PynamoDB binds a model when its class is made, so each is made anew."""
+
+    names: TableNames
+
+    @cached_property
+    def connection(self) -> Connection:
+        """One connection for all tables: making a client is most of a cold start.
+
+        PynamoDB would wait 30 s for an answer and try four times: longer than an API call lasts.
+        """
+        return Connection(
+            connect_timeout_seconds=2,
+            read_timeout_seconds=4,
+            max_retry_attempts=2,
+        )
+
+    @cached_property
+    def promotions(self) -> type[PromotionRow]:
+        """Promotions and their indexes."""
+        return self._bound(PromotionRow, self.names.promotions)
+
+    @cached_property
+    def audit(self) -> type[AuditRow]:
+        """The audit trail."""
+        return self._bound(AuditRow, self.names.audit)
+
+    @cached_property
+    def locks(self) -> type[LockRow]:
+        """Leases, flag locks and idempotency keys."""
+        return self._bound(LockRow, self.names.locks)
+
+    @cached_property
+    def operators(self) -> type[OperatorRow]:
+        """Operators."""
+        return self._bound(OperatorRow, self.names.operators)
+
+    @cached_property
+    def targets(self) -> type[TargetRow]:
+        """Targets."""
+        return self._bound(TargetRow, self.names.targets)
+
+    def _bound(self, model: type[_M], table_name: str) -> type[_M]:
+        meta = type("Meta", (), {"table_name": table_name})
+        bound: type[_M] = type(model.__name__, (model,), {"Meta": meta})
+        # PynamoDB gives each model a connection, and so a client, of its own: let them share one.
+        table = bound._get_connection()  # noqa: SLF001 - there is no public way
+        self.connection.add_meta_table(table.get_meta_table())
+        table.connection = self.connection
+        return bound
+
+
+_PASSING = frozenset(
+    {
+        "InternalServerError",
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ServiceUnavailable",
+        "ThrottlingException",
+        "TransactionInProgressException",
+    },
+)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Tell DynamoDB's being away, which passes, from anything that is wrong with the request."""
+    try:
+        yield
+    except PynamoDBException as error:
+        code = error.cause_response_code
+        if code is None or code in _PASSING:
+            detail = f"DynamoDB does not answer right now ({code or 'no answer'})."
+            raise Unavailable(detail) from error
+        raise

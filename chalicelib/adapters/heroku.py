@@ -1,0 +1,251 @@
+"""Heroku apps through the Platform API v3.
+
+https://devcenter.heroku.com/articles/platform-api-reference
+
+Every reply of the config var calls holds all secrets of the app: it is cut down to flags where
+it is parsed, and no reply's body is ever part of a message.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import requests
+
+from chalicelib.domain.errors import AccessDenied, Ambiguous, Refused, TryAgain
+from chalicelib.domain.flag import only_flags
+from chalicelib.domain.release import Release, ReleaseStatus
+
+_CONNECT_SECONDS = 3.05
+_READ_SECONDS = 8
+#: Setting config vars has been seen to take longer than reading them.
+_WRITE_SECONDS = 15
+#: Heroku's own Go client waits this long after a 429, for which no Retry-After is documented.
+_RATE_LIMITED_FOR = timedelta(seconds=30)
+_DENIED_FOR = timedelta(minutes=1)
+_RELEASES_A_PAGE = 20
+_PAGES = 10
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_ERROR_ID = re.compile(r"[a-z_]{1,40}")
+_DENIED = frozenset(
+    {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN},
+)
+#: Answers that will be the same for the same request.
+_REFUSED = frozenset(
+    {
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.NOT_ACCEPTABLE,
+        HTTPStatus.GONE,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+    },
+)
+_RANGE_NOT_SATISFIABLE = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+
+
+class Token(Protocol):
+    """Where the token comes from."""
+
+    def __call__(self) -> str:
+        """The token."""
+        ...
+
+    def forget(self) -> None:
+        """Heroku refused it."""
+        ...
+
+
+@dataclass(kw_only=True)
+class HerokuApps:
+    """`Apps` at Heroku.
+
+    Reads are tried twice where the connection broke; a PATCH is sent once, and what is not known
+    of it is said to be not known. Raises `ValueError` for a base URL that is neither Heroku's
+    nor a loopback address: the token goes nowhere else.
+    """
+
+    base_url: str
+    token: Token
+    session: Callable[[], requests.Session]
+    _calls_left: int | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        """Check where the token would go."""
+        url = urlsplit(self.base_url)
+        if self.base_url != "https://api.heroku.com" and url.hostname not in _LOOPBACK:
+            message = f"not Heroku's API, nor a loopback address: {url.hostname}"
+            raise ValueError(message)
+
+    def config_vars(self, app: str) -> Mapping[str, str]:
+        """`GET /apps/{app}/config-vars`, cut down to flags."""
+        return only_flags(self._read(f"/apps/{app}/config-vars"))
+
+    def set_config_vars(self, app: str, changes: Mapping[str, str | None]) -> None:
+        """`PATCH /apps/{app}/config-vars` with only these keys. The reply proves nothing."""
+        path = f"/apps/{app}/config-vars"
+        try:
+            answer = self._send("PATCH", path, json=dict(changes), read_seconds=_WRITE_SECONDS)
+        except requests.ConnectTimeout as error:
+            detail = "Heroku could not be reached; nothing was sent."
+            raise TryAgain(detail) from error
+        except requests.RequestException as error:
+            why = type(error).__name__
+            raise _ambiguous(why) from error
+        if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise _ambiguous(str(answer.status_code))
+        self._check(answer, path)
+
+    def releases(self, app: str, *, after: int | None) -> tuple[Release, ...]:
+        """`GET /apps/{app}/releases`, newest first, page by page as far as needed.
+
+        Without `Range` Heroku orders by id, which says nothing of time.
+        """
+        releases: list[Release] = []
+        for page in self._release_pages(app):
+            releases += page
+            lowest = releases[-1].version if releases else 0
+            has_current = any(release.current for release in releases)
+            if has_current and (after is None or lowest <= after):
+                break
+        return tuple(releases)
+
+    def release_config_vars(self, app: str, version: int) -> Mapping[str, str] | None:
+        """`GET /apps/{app}/releases/{version}/config-vars`, cut down to flags."""
+        try:
+            return only_flags(self._read(f"/apps/{app}/releases/{version}/config-vars"))
+        except Refused:
+            return None
+
+    def calls_left(self) -> int | None:
+        """`RateLimit-Remaining` of the last reply."""
+        return self._calls_left
+
+    def _release_pages(self, app: str) -> Iterator[list[Release]]:
+        wanted = f"version ..; order=desc,max={_RELEASES_A_PAGE}"
+        for _ in range(_PAGES):
+            answer = self._get(f"/apps/{app}/releases", {"Range": wanted})
+            yield [_release(fields) for fields in _json(answer, list) if "version" in fields]
+            wanted = answer.headers.get("Next-Range", "")
+            if answer.status_code != HTTPStatus.PARTIAL_CONTENT or not wanted:
+                return
+
+    def _read(self, path: str) -> dict[str, Any]:
+        config_vars: dict[str, Any] = _json(self._get(path, {}), dict)
+        return config_vars
+
+    def _get(self, path: str, headers: Mapping[str, str]) -> requests.Response:
+        try:
+            try:
+                answer = self._send("GET", path, headers=headers)
+            except requests.ConnectTimeout:
+                raise
+            except requests.ConnectionError:
+                # Most often a connection kept open for too long: worth one more try at once.
+                answer = self._send("GET", path, headers=headers)
+        except requests.RequestException as error:
+            detail = (
+                f"Heroku did not answer ({type(error).__name__}). Nothing is known to be wrong "
+                "with the promotion; Hoist asks again by itself."
+            )
+            raise TryAgain(detail) from error
+        return self._check(answer, path)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        json: Mapping[str, str | None] | None = None,
+        read_seconds: float = _READ_SECONDS,
+    ) -> requests.Response:
+        answer = self.session().request(
+            method,
+            self.base_url + path,
+            json=json,
+            headers={
+                "Accept": "application/vnd.heroku+json; version=3",
+                "Authorization": f"Bearer {self.token()}",
+                "User-Agent": "hoist",
+                **(headers or {}),
+            },
+            timeout=(_CONNECT_SECONDS, read_seconds),
+            # A redirect would carry the token to where it points.
+            allow_redirects=False,
+        )
+        left = answer.headers.get("RateLimit-Remaining", "")
+        self._calls_left = int(left) if left.isdecimal() else None
+        return answer
+
+    def _check(self, answer: requests.Response, path: str) -> requests.Response:
+        """Pass a success on; raise what anything else means."""
+        status = answer.status_code
+        if status in {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.PARTIAL_CONTENT}:
+            return answer
+        said = f"Heroku answered {status} {_error_id(answer)} to {path}"
+        if status in _DENIED:
+            self.token.forget()
+            detail = f"{said}: it refuses Hoist's token or account. No promotion is at fault."
+            raise AccessDenied(detail, after=_DENIED_FOR)
+        if status in _REFUSED:
+            detail = f"{said}, and would answer the same again."
+            raise Refused(detail)
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            detail = f"{said}: the account's rate limit is used up. Hoist waits."
+            raise TryAgain(detail, after=_RATE_LIMITED_FOR)
+        detail = f"{said}. Hoist asks again by itself."
+        raise TryAgain(detail)
+
+
+def _json(answer: requests.Response, kind: type[Any]) -> Any:  # noqa: ANN401 - as `kind` says
+    """The reply's JSON, checked for its kind. Never says what it held."""
+    try:
+        parsed = answer.json()
+    except requests.JSONDecodeError:
+        parsed = None
+    if not isinstance(parsed, kind):
+        detail = "Heroku's answer cannot be read. Hoist asks again by itself."
+        # Not chained: the decoder's error holds the document.
+        raise TryAgain(detail) from None
+    return parsed
+
+
+def _ambiguous(why: str) -> Ambiguous:
+    return Ambiguous(
+        f"Heroku's answer to the PATCH was lost ({why}): it may have set the value or not. "
+        "Hoist reads before it sends anything again. Nothing needs to be done.",
+    )
+
+
+def _error_id(answer: requests.Response) -> str:
+    """Heroku's word for the error. Its message is left out: it may quote a value."""
+    try:
+        parsed = answer.json()
+    except requests.JSONDecodeError:
+        return ""
+    said = parsed.get("id") if isinstance(parsed, dict) else None
+    return said if isinstance(said, str) and _ERROR_ID.fullmatch(said) else ""
+
+
+def _release(fields: Mapping[str, Any]) -> Release:
+    """Parse tolerantly: the schema requires no field."""
+    status = fields.get("status")
+    return Release(
+        id=str(fields.get("id", "")),
+        version=int(fields["version"]),
+        status=ReleaseStatus(status) if status in set(ReleaseStatus) else ReleaseStatus.UNKNOWN,
+        current=fields.get("current") is True,
+        description=str(fields.get("description", "")),
+        created_at=_time(fields.get("created_at")),
+    )
+
+
+def _time(text: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(text))
+    except ValueError:
+        return None

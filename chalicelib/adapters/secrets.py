@@ -1,0 +1,54 @@
+"""Secrets from Secrets Manager, kept for five minutes."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from chalicelib.adapters.aws import translated
+from chalicelib.domain.errors import AccessDenied
+from chalicelib.ports import Clock
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+KEPT_FOR = timedelta(minutes=5)
+
+
+@dataclass(kw_only=True)
+class HerokuToken:
+    """The Heroku token: read when first needed, and anew after five minutes or a refusal."""
+
+    client: "Callable[[], SecretsManagerClient]"
+    secret_id: str
+    clock: Clock
+    _token: str = field(default="", repr=False)
+    _read_at: datetime | None = None
+
+    def __call__(self) -> str:
+        """The token. Raises `AccessDenied` where the secret holds none."""
+        now = self.clock.now()
+        if self._read_at is None or now - self._read_at > KEPT_FOR:
+            self._token, self._read_at = self._read(), now
+        return self._token
+
+    def forget(self) -> None:
+        """Heroku refused it: it may have been replaced since it was read."""
+        self._read_at = None
+
+    def _read(self) -> str:
+        with translated("Secrets Manager"):
+            answer = self.client().get_secret_value(SecretId=self.secret_id)
+        try:
+            token = json.loads(answer["SecretString"])["token"]
+        except (KeyError, TypeError, ValueError):
+            token = None
+        if not isinstance(token, str) or not token:
+            detail = (
+                "The Heroku token's secret does not hold a token: store "
+                '{"token": "HRKU-…"} in Secrets Manager. Promotions wait until then.'
+            )
+            # Not chained: the failed parse would show a piece of the secret.
+            raise AccessDenied(detail, after=timedelta(minutes=1)) from None
+        return token

@@ -1,0 +1,39 @@
+"""What the environment says, read once and checked whole."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Self
+
+
+class MissingSettings(Exception):
+    """Environment variables that Hoist cannot start without."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One field an environment variable, named alike in upper case."""
+
+    hoist_stage: str
+    hoist_promotions_table: str
+    hoist_audit_table: str
+    hoist_locks_table: str
+    hoist_operators_table: str
+    hoist_targets_table: str
+    hoist_wakes_queue_url: str
+    #: KMS key that the TOTP secrets are encrypted under.
+    hoist_totp_key_id: str
+    #: Secrets Manager name or ARN; its value is `{"token": "HRKU-…"}`.
+    hoist_heroku_secret_id: str
+    #: `https://api.heroku.com`, or a simulator on a loopback address.
+    heroku_api_url: str
+    #: Where `docs/runbook.md` can be read; problem types point into it.
+    hoist_runbook_url: str
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Self:
+        """Read every setting. Raises `MissingSettings` naming all that are missing at once."""
+        names = [field.name for field in fields(cls)]
+        missing = [name.upper() for name in names if not env.get(name.upper())]
+        if missing:
+            raise MissingSettings("not set in the environment: " + ", ".join(missing))
+        return cls(**{name: env[name.upper()] for name in names})

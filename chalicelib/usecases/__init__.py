@@ -1,0 +1,1 @@
+"""What Hoist can do, one verb per file."""

@@ -1,0 +1,290 @@
+"""One look at one target: read what is wanted and what is true, and act on the difference.
+
+What happens if the worker dies between any two effects:
+
+==========================  =====================================================================
+dies after                  the next look
+==========================  =====================================================================
+nothing                     begins: the promotion is `queued`
+intent recorded             finds no release of ours: sends (again), over a fresh baseline
+PATCH, answer unheard       finds the release after the baseline that carries the value: no PATCH
+PATCH confirmed             the same
+release found               reads that release's status
+settled                     finds nothing open; the lease ends by itself
+==========================  =====================================================================
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from chalicelib.domain.audit import Action
+from chalicelib.domain.errors import LeaseLost, Refused
+from chalicelib.domain.lease import Lease
+from chalicelib.domain.promotion import (
+    Act,
+    Change,
+    Effect,
+    Promotion,
+    SettledBy,
+    State,
+    Step,
+    advance,
+)
+from chalicelib.domain.release import (
+    Behind,
+    Live,
+    NotLive,
+    NotSent,
+    Release,
+    Running,
+    TargetView,
+    Unproven,
+    Verdict,
+    judge,
+    versions_to_read,
+)
+from chalicelib.ports import Alive, Apps, Clash, Clock, Lost, PromotionStore
+
+_ACTOR = "worker"
+
+
+@dataclass(kw_only=True)
+class Visit:
+    """What one worker knows of its target while it holds the lease."""
+
+    lease: Lease
+    alive: Alive
+    #: The promotion that the wake names: read consistently, for the index may not show it yet.
+    named: str | None
+    #: Promotions that may share one PATCH.
+    max_batch: int
+    #: How many share the next one: fewer while a guilty one is looked for.
+    batch: int = 0
+    #: Newest versions seen or written, for the index lags behind our own writes.
+    known: dict[str, Promotion] = field(default_factory=dict)
+    #: Config vars of releases; they never change.
+    carried: dict[int, Mapping[str, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Begin with full batches."""
+        self.batch = self.max_batch
+
+    @property
+    def target(self) -> str:
+        """The app."""
+        return self.lease.target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What a look leaves."""
+
+    #: Promotions that are still `deploying`.
+    open: tuple[Promotion, ...] = ()
+    #: Something was sent or has moved: looking again at once promises news.
+    moved: bool = False
+    #: What the open ones wait for.
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """Settle what is proven and send what is missing; never sends what is already true."""
+
+    store: PromotionStore
+    apps: Apps
+    clock: Clock
+
+    def __call__(self, visit: Visit) -> Outlook:
+        wanted = self._wanted(visit)
+        if not wanted:
+            return Outlook()
+        view = self._view(visit, wanted)
+        now = self.clock.now()
+        verdicts = {promotion.id: judge(promotion, view, now=now) for promotion in wanted}
+        moved = [self._record(visit, p, verdicts[p.id]) for p in wanted]
+        unsent = [p for p in wanted if isinstance(verdicts[p.id], NotSent)]
+        sent = bool(unsent) and self._send(visit, unsent, view)
+        return Outlook(
+            open=tuple(self._still_open(visit, wanted)),
+            moved=sent or any(moved),
+            verdicts=verdicts,
+        )
+
+    def refuse_all(self, visit: Visit, refused: Refused) -> None:
+        """Fail everything that is open: Heroku refuses the target as a whole."""
+        for promotion in self._wanted(visit):
+            unsent = promotion.step is Step.QUEUED
+            self._settle(
+                visit,
+                promotion,
+                NotLive(
+                    effect=Effect.NONE if unsent else Effect.UNKNOWN,
+                    reason=refused.detail,
+                ),
+            )
+
+    def _wanted(self, visit: Visit) -> Sequence[Promotion]:
+        """Every open `deploying` promotion of the target, oldest first, at its newest version."""
+        seen = {promotion.id: promotion for promotion in self.store.deploying(visit.target)}
+        if visit.named and visit.named not in visit.known:
+            named = self.store.get(visit.named)
+            if named and named.target == visit.target:
+                visit.known[named.id] = named
+        for promotion in visit.known.values():
+            if promotion.id not in seen or seen[promotion.id].version < promotion.version:
+                seen[promotion.id] = promotion
+        return sorted(
+            (p for p in seen.values() if p.state is State.DEPLOYING),
+            key=lambda promotion: promotion.id,
+        )
+
+    def _still_open(self, visit: Visit, wanted: Sequence[Promotion]) -> Iterator[Promotion]:
+        for promotion in wanted:
+            newest = visit.known.get(promotion.id, promotion)
+            if newest.state is State.DEPLOYING:
+                yield newest
+
+    def _view(self, visit: Visit, wanted: Sequence[Promotion]) -> TargetView:
+        """Read the target: config vars, releases, and of the releases that matter their own."""
+        baselines = [p.baseline_version for p in wanted if p.baseline_version is not None]
+        view = TargetView(
+            config_vars=self.apps.config_vars(visit.target),
+            releases=self.apps.releases(visit.target, after=min(baselines, default=None)),
+        )
+        for version in sorted(versions_to_read(wanted, view) - visit.carried.keys()):
+            carried = self.apps.release_config_vars(visit.target, version)
+            if carried is not None:
+                visit.carried[version] = carried
+        return replace(view, carried=visit.carried)
+
+    def _record(self, visit: Visit, promotion: Promotion, verdict: Verdict) -> bool:
+        """Write down what a verdict proves. Tells whether that changed anything."""
+        match verdict:
+            case Live() | NotLive():
+                return self._settle(visit, promotion, verdict)
+            case Running(release=release) if promotion.release_version is None:
+                return self._find_release(visit, promotion, release)
+            case Running() | Unproven() | NotSent() | Behind():
+                return False
+
+    def _settle(self, visit: Visit, promotion: Promotion, verdict: Live | NotLive) -> bool:
+        live = isinstance(verdict, Live)
+        release = verdict.release
+        effect = Effect.LIVE if isinstance(verdict, Live) else verdict.effect
+        reason = None if isinstance(verdict, Live) else verdict.reason
+        facts: dict[str, Any] = {"effect": effect, "reason": reason, **_release_facts(release)}
+        if live and promotion.step is Step.QUEUED:
+            facts["no_op"] = True
+        act = self._act(Action.SETTLE, facts)
+        change = advance(
+            promotion,
+            act,
+            state=State.DEPLOYED if live else State.FAILED,
+            settled_at=act.at,
+            settled_by=SettledBy.WORKER,
+            effect=effect,
+            reason=reason,
+            release_id=release.id if release else promotion.release_id,
+            release_version=release.version if release else promotion.release_version,
+        )
+        return self._commit(visit, change)
+
+    def _find_release(self, visit: Visit, promotion: Promotion, release: Release) -> bool:
+        change = advance(
+            promotion,
+            self._act(Action.FIND_RELEASE, _release_facts(release)),
+            step=Step.RELEASED,
+            release_id=release.id,
+            release_version=release.version,
+        )
+        return self._commit(visit, change)
+
+    def _send(self, visit: Visit, unsent: Sequence[Promotion], view: TargetView) -> bool:
+        """Record intent for a batch, oldest first, and PATCH it in one request."""
+        batch = [
+            visit.known.get(promotion.id, promotion)
+            for promotion in unsent[: visit.batch]
+            if self._intend(visit, promotion, view)
+        ]
+        if not batch:
+            return False
+        visit.alive.check()
+        try:
+            self.apps.set_config_vars(visit.target, {p.config_var: p.value for p in batch})
+        except Refused as refused:
+            self._narrow(visit, batch, view, refused)
+            return True
+        for promotion in batch:
+            self._commit(
+                visit,
+                advance(
+                    promotion,
+                    self._act(Action.CONFIRM_PATCH, {"flags_in_patch": len(batch)}),
+                    step=Step.PENDING_COMMIT,
+                ),
+            )
+        return True
+
+    def _intend(self, visit: Visit, promotion: Promotion, view: TargetView) -> bool:
+        """Have on record what is about to be written, over what. Tells whether it is."""
+        previous = view.config_vars.get(promotion.config_var)
+        baseline = view.newest_version
+        if promotion.step is Step.INTENT and (
+            (promotion.previous_value, promotion.baseline_version) == (previous, baseline)
+        ):
+            return True
+        facts = {
+            "config_var": promotion.config_var,
+            "value": promotion.value,
+            "previous_value": previous,
+            "baseline_release": baseline,
+        }
+        change = advance(
+            promotion,
+            self._act(Action.RECORD_INTENT, facts),
+            step=Step.INTENT,
+            previous_value=previous,
+            baseline_version=baseline,
+        )
+        return self._commit(visit, change)
+
+    def _narrow(
+        self,
+        visit: Visit,
+        batch: Sequence[Promotion],
+        view: TargetView,
+        refused: Refused,
+    ) -> None:
+        """Heroku refused a batch: one alone is guilty; of more, the next look sends half."""
+        if len(batch) > 1:
+            visit.batch = len(batch) // 2
+            return
+        visit.batch = visit.max_batch
+        (guilty,) = batch
+        stored = guilty.carried_by(view.config_vars)
+        effect = Effect.STORED_NOT_LIVE if stored else Effect.NONE
+        self._settle(visit, guilty, NotLive(effect=effect, reason=refused.detail))
+
+    def _commit(self, visit: Visit, change: Change) -> bool:
+        """Write a transition under the lease's fence; having lost, remember who won."""
+        try:
+            self.store.commit(change, fence=visit.lease)
+        except Lost as lost:
+            if Clash.FENCE in lost.clashes:
+                raise LeaseLost from lost
+            if lost.stored:
+                visit.known[lost.stored.id] = lost.stored
+            return False
+        visit.known[change.after.id] = change.after
+        return True
+
+    def _act(self, action: Action, facts: Mapping[str, Any]) -> Act:
+        return Act(actor=_ACTOR, action=action, at=self.clock.now(), facts=facts)
+
+
+def _release_facts(release: Release | None) -> dict[str, Any]:
+    if release is None:
+        return {"release": None}
+    return {"release": release.version, "release_id": release.id, "status": release.status}

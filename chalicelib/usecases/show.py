@@ -1,0 +1,64 @@
+"""Show one promotion, with what it waits for and what the caller may do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from chalicelib.domain.actions import ActionOffer, offers
+from chalicelib.domain.lease import TargetLock, WaitingOn
+from chalicelib.domain.operator import Caller, Role
+from chalicelib.domain.promotion import Promotion, State
+from chalicelib.domain.waiting import waiting_on
+from chalicelib.ports import Clock, PromotionStore, TargetLocks
+from chalicelib.usecases.lookup import wanted
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromotionDetail:
+    """A promotion as one caller sees it at one moment."""
+
+    promotion: Promotion
+    waiting_on: WaitingOn | None
+    offers: tuple[ActionOffer, ...]
+    now: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Show:
+    """Read one promotion (consistent). Raises `Rejected` where there is none of that id."""
+
+    store: PromotionStore
+    locks: TargetLocks
+    clock: Clock
+
+    def __call__(self, promotion_id: str, *, caller: Caller) -> PromotionDetail:
+        caller.require(Role.VIEWER)
+        promotion = wanted(self.store, promotion_id)
+        if promotion.state is not State.DEPLOYING:
+            return self.just_written(promotion, caller=caller)
+        return self._detail(
+            promotion,
+            caller,
+            lock=self.locks.get(promotion.target),
+            deploying=self.store.deploying(promotion.target),
+        )
+
+    def just_written(self, promotion: Promotion, *, caller: Caller) -> PromotionDetail:
+        """Show a promotion that the caller has in hand; reads nothing more."""
+        return self._detail(promotion, caller, lock=None, deploying=())
+
+    def _detail(
+        self,
+        promotion: Promotion,
+        caller: Caller,
+        *,
+        lock: TargetLock | None,
+        deploying: Sequence[Promotion],
+    ) -> PromotionDetail:
+        now = self.clock.now()
+        return PromotionDetail(
+            promotion=promotion,
+            waiting_on=waiting_on(promotion, lock=lock, deploying=deploying, now=now),
+            offers=offers(promotion, caller),
+            now=now,
+        )

@@ -1,0 +1,242 @@
+"""Work on one target until nothing is left to do, or until only time can help."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import chain, repeat
+
+from chalicelib.domain.errors import (
+    AccessDenied,
+    LeaseLost,
+    Refused,
+    TryAgain,
+    Unavailable,
+)
+from chalicelib.domain.lease import LEASE_LASTS, Lease, TargetLock, Waiting, WaitingOn
+from chalicelib.domain.promotion import Promotion
+from chalicelib.domain.release import Behind, Release, Running
+from chalicelib.domain.target import MAX_FLAGS_PER_RELEASE
+from chalicelib.domain.waiting import clock_time
+from chalicelib.ports import (
+    Apps,
+    Clock,
+    Heartbeat,
+    PromotionStore,
+    TargetLocks,
+    Targets,
+)
+from chalicelib.usecases.look import Look, Outlook, Visit
+
+#: How long one invocation goes on looking at a release that runs.
+LOOKS_FOR = timedelta(seconds=20)
+_PAUSES = (1, 1, 2, 3, 5)
+#: Then it is looked at again after a quarter of the time that it has taken, between these two.
+SOONEST, LATEST = timedelta(seconds=5), timedelta(seconds=60)
+#: Below this many calls left of the account's 4,500 an hour, looks come as rarely as they may.
+CALLS_IN_RESERVE = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wake:
+    """A hint to look at a target. It may be late, doubled or lost."""
+
+    target: str
+    #: The promotion that it is about, if any.
+    promotion_id: str | None = None
+    #: With what the queue is asked to keep the wake from others.
+    receipt: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookAgain:
+    """Only time helps now: wake the target again after this. It is not an error."""
+
+    after: timedelta
+    because: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkReport:
+    """What came of a wake."""
+
+    target: str
+    #: Those that were touched, as they stand now.
+    promotions: tuple[Promotion, ...] = ()
+    look_again: LookAgain | None = None
+    #: Heroku refuses Hoist itself: somebody has to act.
+    access_denied: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ending:
+    """How a visit ends: the word that it leaves, and when the next one is due."""
+
+    look_again: LookAgain | None = None
+    waiting_on: WaitingOn | None = None
+    access_denied: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """Close the difference between wanted and true for one target; safe to repeat at any time."""
+
+    store: PromotionStore
+    locks: TargetLocks
+    targets: Targets
+    apps: Apps
+    heartbeat: Heartbeat
+    clock: Clock
+    #: A name for this worker that no other bears.
+    holder: Callable[[], str]
+    look: Look = field(init=False)
+
+    def __post_init__(self) -> None:
+        """A worker looks with the very permissions it was given."""
+        look = Look(store=self.store, apps=self.apps, clock=self.clock)
+        object.__setattr__(self, "look", look)
+
+    def __call__(self, wake: Wake) -> WorkReport:
+        now = self.clock.now()
+        lease = self.locks.acquire(
+            wake.target,
+            holder=self.holder(),
+            now=now,
+            until=now + LEASE_LASTS,
+        )
+        if isinstance(lease, TargetLock):
+            return WorkReport(target=wake.target, look_again=_when_free(lease, now))
+        ending = _Ending()
+        try:
+            with self.heartbeat(lease, wake.receipt) as alive:
+                visit = Visit(
+                    lease=lease,
+                    alive=alive,
+                    named=wake.promotion_id,
+                    max_batch=self._max_batch(wake.target),
+                )
+                ending = self._stay(visit)
+        finally:
+            # Also where a bug ends the visit: the target is free, and due at once.
+            self._leave(lease, ending)
+        return WorkReport(
+            target=wake.target,
+            promotions=tuple(visit.known.values()),
+            look_again=ending.look_again,
+            access_denied=ending.access_denied,
+        )
+
+    def _max_batch(self, target: str) -> int:
+        policy = self.targets.get(target)
+        return policy.max_flags_per_release if policy else MAX_FLAGS_PER_RELEASE
+
+    def _stay(self, visit: Visit) -> _Ending:
+        """Look until nothing is open or patience ends, whatever Heroku answers."""
+        try:
+            return self._look_until_done(visit)
+        except Unavailable:
+            # Hoist itself cannot go on: the queue delivers the wake again.
+            raise
+        except LeaseLost as lost:
+            return _Ending(look_again=LookAgain(after=LEASE_LASTS, because=lost.detail))
+        except AccessDenied as denied:
+            return self._held_up(visit, denied, Waiting.HEROKU_ACCESS)
+        except TryAgain as held_up:
+            return self._held_up(visit, held_up, Waiting.HEROKU)
+        except Refused as refused:
+            self.look.refuse_all(visit, refused)
+            return _Ending()
+
+    def _look_until_done(self, visit: Visit) -> _Ending:
+        ends = self.clock.now() + LOOKS_FOR
+        pauses = _pauses()
+        while True:
+            outlook = self.look(visit)
+            if not outlook.open:
+                return _Ending()
+            now = self.clock.now()
+            if outlook.moved and now < ends:
+                continue
+            word = self._word(visit, outlook, now)
+            pause = next(pauses)
+            if now + pause > ends or self._calls_run_short():
+                return _Ending(look_again=self._again(word, now), waiting_on=word)
+            self.clock.sleep(pause)
+            visit.alive.check()
+
+    def _word(self, visit: Visit, outlook: Outlook, now: datetime) -> WaitingOn:
+        """What the target waits for; left at its lock as soon as it changes."""
+        word = _waiting_on(outlook, now)
+        if word != visit.lease.waiting_on:
+            self.locks.leave_word(visit.lease, word)
+            visit.lease = replace(visit.lease, waiting_on=word)
+        return word
+
+    def _again(self, word: WaitingOn, now: datetime) -> LookAgain:
+        after = max(SOONEST, min(LATEST, (now - word.since) / 4))
+        if self._calls_run_short():
+            after = LATEST
+        return LookAgain(after=after, because=word.text)
+
+    def _calls_run_short(self) -> bool:
+        left = self.apps.calls_left()
+        return left is not None and left < CALLS_IN_RESERVE
+
+    def _held_up(self, visit: Visit, held_up: TryAgain, kind: Waiting) -> _Ending:
+        told = visit.lease.waiting_on
+        since = told.since if told and told.kind is kind else self.clock.now()
+        return _Ending(
+            look_again=LookAgain(after=held_up.after, because=held_up.detail),
+            waiting_on=WaitingOn(kind=kind, text=held_up.detail, since=since),
+            access_denied=held_up.detail if kind is Waiting.HEROKU_ACCESS else None,
+        )
+
+    def _leave(self, lease: Lease, ending: _Ending) -> None:
+        again = ending.look_again
+        self.locks.release(
+            lease,
+            next_look_at=self.clock.now() + again.after if again else None,
+            waiting_on=ending.waiting_on,
+        )
+
+
+def _pauses() -> Iterator[timedelta]:
+    return (timedelta(seconds=s) for s in chain(_PAUSES, repeat(_PAUSES[-1])))
+
+
+def _when_free(lock: TargetLock, now: datetime) -> LookAgain:
+    until = lock.lease.until if lock.lease else now
+    return LookAgain(
+        after=max(until - now, timedelta(seconds=1)),
+        because=f"Another worker is at {lock.target}.",
+    )
+
+
+def _waiting_on(outlook: Outlook, now: datetime) -> WaitingOn:
+    since = min((p.step_entered_at or p.created_at for p in outlook.open), default=now)
+    own = _release(outlook.verdicts, Running)
+    if own:
+        return WaitingOn(
+            kind=Waiting.OWN_RELEASE,
+            text=f"Release v{own.version} carries it and is still running; a release phase may "
+            "take up to an hour. Nothing is wrong, and nothing needs to be done.",
+            since=since,
+        )
+    foreign = _release(outlook.verdicts, Behind)
+    if foreign:
+        began = f" (since {clock_time(foreign.created_at)})" if foreign.created_at else ""
+        return WaitingOn(
+            kind=Waiting.FOREIGN_RELEASE,
+            text=f"Release v{foreign.version} of the target, which Hoist did not make, is still "
+            f"running{began}. The flag is sent when it has ended. Nothing is wrong.",
+            since=since,
+        )
+    return WaitingOn(
+        kind=Waiting.PROOF,
+        text="Heroku took the value; the release that carries it is not seen yet. "
+        "Nothing needs to be done.",
+        since=since,
+    )
+
+
+def _release(verdicts: Mapping[str, object], kind: type[Running | Behind]) -> Release | None:
+    return next((v.release for v in verdicts.values() if isinstance(v, kind)), None)

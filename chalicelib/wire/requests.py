@@ -1,0 +1,283 @@
+"""What callers send, as values. Raises `Rejected` naming the field for everything else."""
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from chalicelib.domain.errors import Code, FieldError, Rejected
+from chalicelib.domain.operator import Caller, Role
+from chalicelib.ports import Query
+from chalicelib.usecases.mark import MarkOrder
+from chalicelib.usecases.promote import PromoteOrder
+from chalicelib.usecases.work import Wake
+from chalicelib.wire.contract import check, rejected, schema
+
+MAX_BODY_BYTES = 16 * 1024
+MAX_LIMIT, DEFAULT_LIMIT = 100, 25
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
+_ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"', re.ASCII)
+_OUR_ETAG = re.compile(r'"([0-9]{1,9})"', re.ASCII)
+_PROMOTION_ID = re.compile(r"prm_[0-7][0-9A-HJKMNP-TV-Z]{25}", re.ASCII)
+#: No promotion is ever at it: what a foreign entity tag is compared as.
+_NO_VERSION = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """An HTTP request, as much of it as matters here."""
+
+    body: bytes
+    #: Looked up without regard to case.
+    headers: Mapping[str, str]
+    #: Each parameter with all the values it was given.
+    query: Mapping[str, list[str]]
+    #: What the authorizer found out.
+    authorizer: Mapping[str, str]
+
+    @property
+    def caller(self) -> Caller:
+        """Who calls."""
+        return Caller(name=self.authorizer["name"], role=Role(self.authorizer["role"]))
+
+
+def mark_order(request: Request) -> MarkOrder:
+    """`POST /promotions`."""
+    body = _json(request, "MarkRequest")
+    return MarkOrder(
+        caller=request.caller,
+        target=body["target"],
+        flag=body["flag"],
+        value=body["value"],
+        note=body.get("note"),
+        key=idempotency_key(request, required=True) or "",
+    )
+
+
+def promote_order(request: Request, promotion_id: str) -> PromoteOrder:
+    """`POST /promotions/{id}/promote`."""
+    _json(request, "PromoteRequest")
+    return PromoteOrder(
+        promotion_id=known_shape(promotion_id),
+        caller=request.caller,
+        code=request.headers.get("X-TOTP"),
+        if_version=if_version(request),
+        key=idempotency_key(request, required=False),
+    )
+
+
+def cancel_reason(request: Request) -> str | None:
+    """`POST /promotions/{id}/cancel`."""
+    reason: str | None = _json(request, "CancelRequest").get("reason")
+    return reason
+
+
+def target_policy(request: Request) -> dict[str, Any]:
+    """`PUT /targets/{app}`: what is left out goes back to its default."""
+    body = _json(request, "TargetRequest")
+    definition = schema("TargetRequest")["properties"]
+    return {
+        name: body.get(name, definition[name].get("default"))
+        for name in ("description", "max_flags_per_release")
+    }
+
+
+def app_name(app: str) -> str:
+    """A target's name in a path, where it can be one."""
+    check("AppName", app)
+    return app
+
+
+def known_shape(promotion_id: str) -> str:
+    """A promotion's id in a path; one that cannot be an id is not found."""
+    if not _PROMOTION_ID.fullmatch(promotion_id):
+        raise Rejected(
+            Code.NOT_FOUND,
+            "There is no promotion of this id: ids look like prm_01JD3ZK7Q8V5W9X2Y4Z6A8B0C1.",
+        )
+    return promotion_id
+
+
+def idempotency_key(request: Request, *, required: bool) -> str | None:
+    """The `Idempotency-Key` header (draft-ietf-httpapi-idempotency-key-header)."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None and not required:
+        return None
+    if key is None:
+        _reject("Idempotency-Key", "is missing: send a new UUID with each new request")
+    if not _KEY.fullmatch(key):
+        _reject("Idempotency-Key", "must be 1 to 255 visible ASCII characters, such as a UUID")
+    return key
+
+
+def if_version(request: Request) -> int | None:
+    """The version that `If-Match` names; `None` where any will do (RFC 9110 section 13.1.1)."""
+    tag = request.headers.get("If-Match")
+    if tag is None or tag.strip() == "*":
+        return None
+    ours = _OUR_ETAG.fullmatch(tag.strip())
+    if ours:
+        return int(ours[1])
+    if not _ETAG.fullmatch(tag.strip()):
+        _reject("If-Match", 'must be * or one entity tag as ETag gave it, such as "3"')
+    # Well formed, but never one of ours: it matches nothing.
+    return _NO_VERSION
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """`GET /promotions`, understood."""
+
+    query: Query
+    limit: int
+    before: str | None
+
+
+def listing(request: Request) -> Listing:
+    """Filters, limit and cursor. An unknown parameter is an error: a typo must not widen a list."""
+    given = {name: _single(name, values) for name, values in request.query.items()}
+    query = Query(
+        target=_checked(given, "target", "AppName"),
+        flag=_checked(given, "flag", "FlagName"),
+        state=_checked(given, "state", "State"),
+    )
+    limit, cursor = given.pop("limit", None), given.pop("cursor", None)
+    for name in ("target", "flag", "state"):
+        given.pop(name, None)
+    if given:
+        known = "state, target, flag, limit, cursor"
+        raise rejected(
+            tuple(
+                FieldError(field=name[:60], detail=f"is not known here: {known}") for name in given
+            ),
+        )
+    return Listing(
+        query=query,
+        limit=_limit(limit),
+        before=read_cursor(cursor, query) if cursor is not None else None,
+    )
+
+
+def write_cursor(before: str, query: Query) -> str:
+    """Where the next page begins, opaque, and tied to the filters that it was made under."""
+    return base64.urlsafe_b64encode(f"{before}.{_seal(before, query)}".encode()).decode()
+
+
+def read_cursor(cursor: str, query: Query) -> str:
+    """The id in a cursor of ours."""
+    try:
+        text = base64.b64decode(cursor, altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, UnicodeError, ValueError):
+        text = ""
+    before, _, seal = text.partition(".")
+    if not _PROMOTION_ID.fullmatch(before) or seal != _seal(before, query):
+        _reject(
+            "cursor",
+            "is not one that this list gave: send next_cursor unchanged, with the same filters",
+        )
+    return before
+
+
+def wake(body: str, *, receipt: str) -> Wake | None:
+    """A queue message; `None` for one that is none of ours, and so says nothing."""
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return None
+    match parsed:
+        case {"target": str(target), "promotion_id": str() | None as promotion_id}:
+            return Wake(target=target, promotion_id=promotion_id, receipt=receipt)
+        case _:
+            return None
+
+
+def _json(request: Request, schema_name: str) -> dict[str, Any]:
+    """The body, checked. An absent body is an empty object."""
+    if len(request.body) > MAX_BODY_BYTES:
+        raise Rejected(
+            Code.BODY_TOO_LARGE,
+            f"The body has {len(request.body)} bytes; at most {MAX_BODY_BYTES} are taken.",
+            errors=(FieldError(field="body", detail=f"at most {MAX_BODY_BYTES} bytes"),),
+        )
+    body: Any = {}
+    if request.body.strip():
+        _require_json(request)
+        body = _parsed(request.body)
+    check(schema_name, body)
+    checked: dict[str, Any] = body
+    return checked
+
+
+def _require_json(request: Request) -> None:
+    given = request.headers.get("Content-Type", "application/json")
+    if given.partition(";")[0].strip().lower() != "application/json":
+        detail = "must be application/json"
+        raise Rejected(
+            Code.UNSUPPORTED_MEDIA_TYPE,
+            f"Content-Type {detail}. Nothing was changed.",
+            errors=(FieldError(field="Content-Type", detail=detail),),
+        )
+
+
+def _parsed(body: bytes) -> object:
+    try:
+        return json.loads(body, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise rejected((FieldError(field="body", detail=f"is not JSON{where}"),)) from None
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object that names a field twice: which of the two was meant is not known."""
+    body = dict(pairs)
+    if len(body) != len(pairs):
+        message = "a field stands twice"
+        raise ValueError(message)
+    return body
+
+
+def _no_constant(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+def _single(name: str, values: list[str]) -> str:
+    if len(values) != 1:
+        _reject(name[:60], "must be given once")
+    return values[0]
+
+
+def _checked(given: Mapping[str, str], name: str, schema_name: str) -> str | None:
+    value = given.get(name)
+    if value is None:
+        return None
+    try:
+        check(schema_name, value)
+    except Rejected:
+        definition = schema(schema_name)
+        allowed = ", ".join(definition.get("enum", ())) or definition.get("description", "")
+        _reject(
+            name, f"must be one of: {allowed}" if "enum" in definition else f"must be {allowed}"
+        )
+    return value
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return DEFAULT_LIMIT
+    if not re.fullmatch(r"[0-9]{1,4}", text, re.ASCII) or not 1 <= int(text) <= MAX_LIMIT:
+        _reject("limit", f"must be a number from 1 to {MAX_LIMIT}")
+    return int(text)
+
+
+def _seal(before: str, query: Query) -> str:
+    spelled = json.dumps([before, query.target, query.flag, query.state])
+    return hashlib.sha256(spelled.encode()).hexdigest()[:16]
+
+
+def _reject(field: str, detail: str) -> NoReturn:
+    raise rejected((FieldError(field=field, detail=detail),))
