@@ -1,0 +1,288 @@
+"""Every Lambda of Hoist, as a table of contents: unwrap, call one use case, wrap."""
+
+from collections.abc import Callable
+from functools import wraps
+
+from aws_lambda_powertools import Logger
+from chalice.app import (
+    AuthRequest,
+    AuthResponse,
+    Chalice,
+    CloudWatchEvent,
+    Request,
+    Response,
+    SQSEvent,
+)
+
+from chalicelib.bootstrap import Container
+from chalicelib.domain.errors import HoistError
+from chalicelib.usecases.promote import Accepted
+from chalicelib.usecases.show import PromotionDetail
+from chalicelib.usecases.work import WorkReport
+from chalicelib.wire import represent, requests
+from chalicelib.wire.contract import openapi
+from chalicelib.wire.problems import problem
+
+app = Chalice(app_name="hoist")
+hoist = Container()
+log = Logger(service="hoist")
+
+#: `wire` judges a body's type: Chalice would refuse it in a shape of its own.
+ANY_TYPE = ["*/*"]
+
+# The HTTP doors.
+
+
+@app.authorizer(ttl_seconds=0)
+def authorize(request: AuthRequest) -> AuthResponse:
+    """Who calls? Nobody known gets no further; what a role may do, the use cases say."""
+    caller = hoist.authorize(request.token)
+    if caller is None:
+        return AuthResponse(routes=[], principal_id="nobody")
+    context = {"name": caller.name, "role": str(caller.role)}
+    return AuthResponse(routes=["*"], principal_id=caller.name, context=context)
+
+
+def current() -> Request:
+    """Chalice's view of the request that is being answered."""
+    if app.current_request is None:
+        message = "no request is being answered"
+        raise RuntimeError(message)
+    return app.current_request
+
+
+def answering(view: Callable[..., Response]) -> Callable[..., Response]:
+    """Turn what a view raises into problem+json: Chalice would answer a bare 500."""
+
+    @wraps(view)
+    def answer(**path: str) -> Response:
+        request_id = current().context["requestId"]
+        try:
+            return view(**path)
+        except HoistError as error:
+            known = error
+            log.info("request answered with a problem", action="problem", detail=error.detail)
+        except Exception:
+            known = HoistError()
+            log.exception("request met a bug", action="bug", request_id=request_id)
+        status, body, headers = problem(
+            known,
+            request_id=request_id,
+            runbook_url=hoist.settings.hoist_runbook_url,
+        )
+        return Response(body, status_code=status, headers={**headers})
+
+    return answer
+
+
+def request() -> requests.Request:
+    """The request that is being answered."""
+    received = current()
+    body, query = received.raw_body, received.query_params
+    return requests.Request(
+        body=body if isinstance(body, bytes) else body.encode(),
+        headers=received.headers,
+        query={name: query.getlist(name) for name in query} if query else {},
+        authorizer=received.context.get("authorizer", {}),
+    )
+
+
+def shown(seen: PromotionDetail, *, status: int = 200, **headers: str) -> Response:
+    """A promotion, with its entity tag."""
+    tagged: dict[str, str | list[str]] = {"ETag": represent.etag(seen.promotion.version), **headers}
+    return Response(represent.detail(seen), status_code=status, headers=tagged)
+
+
+@app.route("/health")
+@answering
+def health() -> Response:
+    """Is the API there? Touches nothing else."""
+    return Response({"status": "ok", "stage": hoist.settings.hoist_stage})
+
+
+@app.route("/openapi.json")
+@answering
+def contract() -> Response:
+    """The contract."""
+    return Response(openapi(), headers={"Content-Type": "application/json"})
+
+
+@app.route("/promotions", methods=["POST"], authorizer=authorize, content_types=ANY_TYPE)
+@answering
+def mark() -> Response:
+    """Mark a flag for promotion."""
+    order = requests.mark_order(request())
+    marked = hoist.mark(order)
+    return shown(
+        hoist.show.just_written(marked.promotion, caller=order.caller),
+        status=200 if marked.replayed else 201,
+        Location=f"promotions/{marked.promotion.id}",
+    )
+
+
+@app.route("/promotions", methods=["GET"], authorizer=authorize)
+@answering
+def browse() -> Response:
+    """List promotions."""
+    listing = requests.listing(request())
+    page = hoist.browse(
+        listing.query,
+        before=listing.before,
+        limit=listing.limit,
+        caller=request().caller,
+    )
+    return Response(represent.page(page, listing.query, now=hoist.clock.now()))
+
+
+@app.route("/promotions/{promotion_id}", methods=["GET"], authorizer=authorize)
+@answering
+def show(promotion_id: str) -> Response:
+    """Show one promotion."""
+    wanted = requests.known_shape(promotion_id)
+    return shown(hoist.show(wanted, caller=request().caller))
+
+
+@app.route(
+    "/promotions/{promotion_id}/promote",
+    methods=["POST"],
+    authorizer=authorize,
+    content_types=ANY_TYPE,
+)
+@answering
+def promote(promotion_id: str) -> Response:
+    """Accept a promotion: from here it moves by itself."""
+    order = requests.promote_order(request(), promotion_id)
+    accepted = hoist.promote(order)
+    _log_accepted(accepted)
+    return shown(
+        hoist.show.just_written(accepted.promotion, caller=order.caller),
+        status=202,
+        Location=f"../{promotion_id}",
+    )
+
+
+@app.route(
+    "/promotions/{promotion_id}/cancel",
+    methods=["POST"],
+    authorizer=authorize,
+    content_types=ANY_TYPE,
+)
+@answering
+def cancel(promotion_id: str) -> Response:
+    """Withdraw a promotion."""
+    received = request()
+    cancelled = hoist.cancel(
+        requests.known_shape(promotion_id),
+        caller=received.caller,
+        if_version=requests.if_version(received),
+        reason=requests.cancel_reason(received),
+    )
+    return shown(hoist.show.just_written(cancelled, caller=received.caller))
+
+
+@app.route("/promotions/{promotion_id}/audit", methods=["GET"], authorizer=authorize)
+@answering
+def audit(promotion_id: str) -> Response:
+    """Show and verify a promotion's audit trail."""
+    wanted = requests.known_shape(promotion_id)
+    return Response(represent.trail(hoist.audit(wanted, caller=request().caller)))
+
+
+@app.route("/targets", methods=["GET"], authorizer=authorize)
+@answering
+def list_targets() -> Response:
+    """List the targets."""
+    targets = hoist.list_targets(caller=request().caller)
+    return Response({"targets": [represent.target(target) for target in targets]})
+
+
+@app.route("/targets/{app_name}", methods=["GET"], authorizer=authorize)
+@answering
+def show_target(app_name: str) -> Response:
+    """Show one target."""
+    target = hoist.show_target(requests.app_name(app_name), caller=request().caller)
+    return Response(represent.target(target), headers={"ETag": represent.etag(target.version)})
+
+
+@app.route("/targets/{app_name}", methods=["PUT"], authorizer=authorize, content_types=ANY_TYPE)
+@answering
+def put_target(app_name: str) -> Response:
+    """List an app, or change its policy."""
+    received = request()
+    target = hoist.put_target(
+        requests.app_name(app_name),
+        if_version=requests.if_version(received),
+        caller=received.caller,
+        **requests.target_policy(received),
+    )
+    return Response(represent.target(target), headers={"ETag": represent.etag(target.version)})
+
+
+@app.route("/targets/{app_name}/lock", methods=["GET"], authorizer=authorize)
+@answering
+def show_lock(app_name: str) -> Response:
+    """Show who works on a target."""
+    lock = hoist.show_lock(requests.app_name(app_name), caller=request().caller)
+    return Response(represent.lock(lock, now=hoist.clock.now()))
+
+
+# The doors of queue and schedule.
+
+
+@app.on_sqs_message(queue_arn="merged-in", batch_size=1, name="work")
+def work(event: SQSEvent) -> dict[str, list[dict[str, str]]]:
+    """Work on the target of a wake; put the wake back where only time helps."""
+    failures = []
+    for record in event:
+        wake = requests.wake(record.body, receipt=record.receipt_handle)
+        if wake is None:
+            log.error("dropped a message that is not a wake", action="wake_unreadable")
+            continue
+        report = hoist.work(wake)
+        _log_worked(report)
+        if report.look_again:
+            hoist.wakes.hold(record.receipt_handle, lasts=report.look_again.after)
+            failures.append({"itemIdentifier": record.to_dict()["messageId"]})
+    return {"batchItemFailures": failures}
+
+
+@app.schedule("rate(1 minute)", name="watch")
+def watch(_event: CloudWatchEvent) -> None:
+    """Wake every target that does not move."""
+    report = hoist.watch()
+    log.info(
+        "swept",
+        action="sweep",
+        deploying=report.deploying,
+        woken=report.woken,
+        unreached=report.unreached,
+    )
+
+
+# What operators and engineers read in the logs
+
+
+def _log_accepted(accepted: Accepted) -> None:
+    if not accepted.woken and not accepted.replayed:
+        log.warning(
+            "accepted, but its wake could not be queued: the watchdog wakes it within a minute",
+            action="wake_lost",
+            promotion_id=accepted.promotion.id,
+        )
+
+
+def _log_worked(report: WorkReport) -> None:
+    states = {p.id: f"{p.state}/{p.step}" for p in report.promotions}
+    if report.access_denied:
+        log.error(report.access_denied, action="heroku_access_denied", target=report.target)
+    if report.look_again:
+        log.info(
+            "still running",
+            action="look_again",
+            target=report.target,
+            after_seconds=report.look_again.after.total_seconds(),
+            because=report.look_again.because,
+            promotions=states,
+        )
+    else:
+        log.info("nothing left to do", action="worked", target=report.target, promotions=states)
