@@ -133,7 +133,7 @@ class World:
         return self.accept(self.mark(flag, **kwargs)).promotion
 
     def work(self, promotion: Promotion | None = None) -> WorkReport:
-        return self.worker(Wake(target=TARGET, promotion_id=promotion and promotion.id))
+        return self.worker(Wake(target=TARGET, promotion_id=promotion.id if promotion else None))
 
     def now(self, promotion: Promotion) -> Promotion:
         """The promotion as it is stored now."""
