@@ -1,0 +1,162 @@
+"""Killed after any call to AWS or Heroku, Hoist ends `deployed`, with one release."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from chalicelib.domain.promotion import State
+from chalicelib.domain.target import Target
+from chalicelib.usecases.mark import MarkOrder
+from chalicelib.usecases.promote import PromoteOrder
+from chalicelib.usecases.work import Wake
+from tests.factories import CONFIG_VAR, FLAG, KIM
+from tests.integration.conftest import Backstage
+from tests.integration.kit import LEASE_ENDED, Doom, Killed
+
+
+@dataclass
+class Story:
+    """One promotion, told to its end whatever dies on the way."""
+
+    backstage: Backstage
+    app: str
+
+    def __post_init__(self) -> None:
+        self.backstage.heroku.controls.create_app(self.app)
+        self.hoist = self.backstage.container()
+        self.hoist.targets.put(Target(app=self.app, version=1))
+        self.id = self.hoist.mark(
+            MarkOrder(
+                caller=KIM,
+                target=self.app,
+                flag=FLAG,
+                value="true",
+                note=None,
+                key=self.app,
+            ),
+        ).promotion.id
+
+    def promote(self, doom: Doom) -> None:
+        """One call of the console. A repeat is the same request, as a client would send it."""
+        self.backstage.container(doom).promote(
+            PromoteOrder(
+                promotion_id=self.id,
+                caller=KIM,
+                code=self.backstage.code(),
+                if_version=None,
+                key=self.app,
+            ),
+        )
+
+    def work(self, doom: Doom) -> None:
+        """One delivery of the wake, in a process of its own."""
+        worker = self.backstage.container(doom)
+        wake = Wake(target=self.app, promotion_id=self.id, receipt=None)
+        report = worker.work(wake)
+        for _ in range(10):
+            if report.look_again is None:
+                return
+            self.backstage.clock.advance(report.look_again.after)
+            report = worker.work(wake)
+
+    def recover(self) -> None:
+        """The lease ends, the watchdog sweeps once, and what is queued is delivered."""
+        self.backstage.clock.advance(LEASE_ENDED)
+        self.backstage.container().watch()
+        for wake in self.backstage.received():
+            if wake.target == self.app:
+                self.work(Doom())
+
+    def assert_ended_well(self) -> None:
+        promotion = self.hoist.store.get(self.id)
+        assert promotion is not None
+        assert promotion.state is State.DEPLOYED
+        assert self.hoist.audit(self.id, caller=KIM).verification.verified
+        truth = self.backstage.heroku.controls.truth(self.app)
+        assert [patch["changes"] for patch in truth["patches"]] == [{CONFIG_VAR: "true"}]
+        assert not self.hoist.locks.get(self.app).held(self.backstage.clock.now())
+        # The flag's lock was given back: it can be marked again.
+        again = MarkOrder(
+            caller=KIM,
+            target=self.app,
+            flag=FLAG,
+            value="false",
+            note=None,
+            key=self.app + "-again",
+        )
+        assert self.hoist.mark(again).promotion.state is State.PENDING
+
+
+def test_a_worker_killed_after_any_call_is_resumed_without_a_second_release(
+    backstage: Backstage,
+) -> None:
+    whole = Doom()
+    story = Story(backstage, "never-killed")
+    story.promote(Doom())
+    story.work(whole)
+    story.assert_ended_well()
+
+    for k in range(1, len(whole.calls) + 1):
+        backstage.clock.advance(LEASE_ENDED * 10)
+        story = Story(backstage, f"killed-after-{k}")
+        story.promote(Doom())
+        with pytest.raises(Killed):
+            story.work(Doom(kills_after=k))
+        story.recover()
+        story.assert_ended_well()
+
+    # The calls that were killed after; a new one is killed after without being named here.
+    assert {"heroku.PATCH /apps/never-killed/config-vars", "dynamodb.TransactWriteItems"} <= {
+        *whole.calls,
+    }
+    assert len(whole.calls) >= 12
+
+
+def test_a_promote_killed_after_any_call_is_accepted_by_the_same_request_again(
+    backstage: Backstage,
+) -> None:
+    whole = Doom()
+    story = Story(backstage, "never-killed")
+    story.promote(whole)
+    story.recover()
+    story.assert_ended_well()
+
+    for k in range(1, len(whole.calls) + 1):
+        backstage.clock.advance(LEASE_ENDED * 10)
+        story = Story(backstage, f"killed-after-{k}")
+        with pytest.raises(Killed):
+            story.promote(Doom(kills_after=k))
+        story.promote(Doom())
+        story.recover()
+        story.assert_ended_well()
+
+
+def test_a_promote_costs_five_round_trips_cold_and_four_warm(backstage: Backstage) -> None:
+    doom = Doom()
+    story = Story(backstage, "app-one")
+    other = Story(backstage, "app-two")
+    hoist = backstage.container(doom)
+
+    for each in (story, other):
+        backstage.clock.advance(LEASE_ENDED * 10)
+        hoist.promote(
+            PromoteOrder(
+                promotion_id=each.id,
+                caller=KIM,
+                code=backstage.code(),
+                if_version=None,
+                key=None,
+            ),
+        )
+
+    assert doom.calls == [
+        "dynamodb.GetItem",
+        "dynamodb.GetItem",
+        "kms.Decrypt",
+        "dynamodb.TransactWriteItems",
+        "sqs.SendMessage",
+        "dynamodb.GetItem",
+        "dynamodb.GetItem",
+        "dynamodb.TransactWriteItems",
+        "sqs.SendMessage",
+    ]
