@@ -1,1 +1,1 @@
-"""What every implementation of a port promises: each test runs against the fake and the real one."""
+"""What every implementation of a port promises, tested against the fake and the real one."""

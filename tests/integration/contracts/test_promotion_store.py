@@ -20,7 +20,7 @@ from chalicelib.domain.promotion import (
     advance,
 )
 from chalicelib.ports import Clash, Lost, PromotionStore, Query, UsedKey
-from tests.factories import FLAG, KIM, TARGET, a_change
+from tests.factories import FLAG, TARGET, a_change
 from tests.fakes import START, FakePromotionIds
 from tests.integration.contracts.conftest import Stores
 
