@@ -1,0 +1,1 @@
+"""The stack around the Lambdas: template, packaging, deployment. Never shipped to Lambda."""

@@ -1,0 +1,85 @@
+"""`python -m infra.deploy --stage prod`: package a stage and make CloudFormation have it so."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+
+from infra.artifacts import upload
+from infra.aws import Aws
+from infra.changeset import Stack
+from infra.errors import DeployError
+from infra.package import Bundle, package
+
+NEXT_STEPS = """
+Next:
+  1. Give Hoist its Heroku token, if it does not have it yet (scope: write-protected):
+       aws secretsmanager put-secret-value --secret-id {HerokuSecretId} \\
+         --secret-string '{{"token": "..."}}'
+  2. See whether it answers:
+       curl {ApiUrl}/health
+"""
+
+
+def deploy(
+    aws: Aws,
+    bundle: Bundle,
+    *,
+    stage: str,
+    parameters: Mapping[str, str],
+    say: Callable[[str], None] = print,
+) -> dict[str, str]:
+    """Deploy the bundle as the stack `hoist-<stage>` and return the stack's outputs. Idempotent.
+
+    Raises DeployError; what was deployed before then stays.
+    """
+    template_url = upload(aws, bundle)
+    stack = Stack(
+        client=aws.session.client("cloudformation", endpoint_url=aws.endpoint_url),
+        name=f"hoist-{stage}",
+        poll_seconds=aws.poll_seconds,
+    )
+    return stack.apply(template_url, {"Stage": stage, **parameters}, say)
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        message = f"{text!r} is not NAME=VALUE"
+        raise argparse.ArgumentTypeError(message)
+    return name, value
+
+
+def main() -> int:
+    """Deploy a stage to AWS, with the credentials and region that the AWS CLI would use."""
+    parser = argparse.ArgumentParser(prog="python -m infra.deploy", description=main.__doc__)
+    parser.add_argument("--stage", required=True, help="a stage of .chalice/config.json")
+    parser.add_argument(
+        "--parameter",
+        action="append",
+        default=[],
+        type=_parameter,
+        metavar="NAME=VALUE",
+        help="a parameter of the template, such as RunbookUrl; repeatable, remembered by the stack",
+    )
+    arguments = parser.parse_args()
+    try:
+        aws = Aws(session=boto3.Session())
+        bundle = package(arguments.stage)
+        outputs = deploy(aws, bundle, stage=arguments.stage, parameters=dict(arguments.parameter))
+    except (NoCredentialsError, NoRegionError) as error:
+        print(f"{error}\nLog in as for the AWS CLI: AWS_PROFILE and AWS_REGION.", file=sys.stderr)
+        return 1
+    except (DeployError, ClientError, BotoCoreError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    for name, value in sorted(outputs.items()):
+        print(f"{name:22} {value}")
+    print(NEXT_STEPS.format(**outputs))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

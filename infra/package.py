@@ -1,0 +1,143 @@
+"""`python -m infra.package --stage prod`: app.py and its dependencies as a zip and a SAM template.
+
+Two builds of the same inputs give the same bytes, and unchanged inputs are not built again.
+"""
+
+import argparse
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.errors import DeployError
+from infra.paths import BUILD_DIRECTORY, CHALICE_DIRECTORY, ROOT, require_stage
+from infra.template import merge_template
+from infra.vendor import REQUIREMENTS, vendored
+
+#: The zip format's own beginning of time: what every file in the bundle is dated.
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What a deployment needs."""
+
+    template: Path
+    archive: Path
+
+
+def package(stage: str) -> Bundle:
+    """Build the stage's bundle in .build/<stage>/, unless it is there. Safe side by side."""
+    directory = BUILD_DIRECTORY / require_stage(stage)
+    bundle = Bundle(template=directory / "sam.json", archive=directory / "deployment.zip")
+    with _alone():
+        directory.mkdir(exist_ok=True)
+        stamp = directory / "fingerprint"
+        fingerprint = _fingerprint(stage)
+        if not (stamp.exists() and stamp.read_text() == fingerprint):
+            stamp.unlink(missing_ok=True)
+            _build(stage, directory, bundle)
+            stamp.write_text(fingerprint)
+    return bundle
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    BUILD_DIRECTORY.mkdir(parents=True, exist_ok=True)
+    with (BUILD_DIRECTORY / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _fingerprint(stage: str) -> str:
+    digest = hashlib.sha256(f"{stage} {sys.version_info[:2]}".encode())
+    sources = [ROOT / "app.py", REQUIREMENTS, ROOT / "requirements-dev.txt"]
+    for directory in (ROOT / "chalicelib", CHALICE_DIRECTORY, ROOT / "infra"):
+        sources += [path for path in directory.rglob("*") if path.is_file() and _ships(path)]
+    for path in sorted(sources):
+        digest.update(f"{path.relative_to(ROOT)}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _ships(path: Path) -> bool:
+    return "__pycache__" not in path.parts
+
+
+def _build(stage: str, directory: Path, bundle: Bundle) -> None:
+    # A copy, so that Chalice finds only what shall ship: no __pycache__, and a vendor/ in place of
+    # its own reading of requirements.txt, which prefers compiled wheels and knows no hashes.
+    project = directory / "project"
+    shutil.rmtree(project, ignore_errors=True)
+    shutil.copytree(
+        CHALICE_DIRECTORY, project / ".chalice", ignore=shutil.ignore_patterns("deploy*")
+    )
+    shutil.copytree(
+        ROOT / "chalicelib", project / "chalicelib", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    shutil.copy(ROOT / "app.py", project)
+    (project / "requirements.txt").touch()
+    (project / "vendor").symlink_to(vendored())
+    merge = directory / "merge.json"
+    merge.write_text(json.dumps(merge_template()))
+    _run_chalice(project, stage, merge, directory / "out")
+    _repack(directory / "out" / "deployment.zip", bundle.archive)
+    shutil.copy(directory / "out" / "sam.json", bundle.template)
+
+
+def _run_chalice(project: Path, stage: str, merge: Path, output: Path) -> None:
+    command = [sys.executable, "-c", "from chalice.cli import main; raise SystemExit(main())"]
+    command += ["--project-dir", str(project), "package", "--stage", stage]
+    command += ["--merge-template", str(merge), str(output)]
+    surroundings = os.environ  # noqa: TID251 - a program's, not Hoist's settings
+    environment = {
+        **{name: value for name, value in surroundings.items() if not name.startswith("AWS_")},
+        # Chalice asks for a region, though nothing that it writes depends on it.
+        "AWS_DEFAULT_REGION": "us-east-1",
+        # It imports app.py and then zips what lies there.
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    done = subprocess.run(  # noqa: S603 - no word of it is a user's
+        command, env=environment, check=False, capture_output=True, text=True
+    )
+    if done.returncode:
+        message = f"`chalice package` failed:\n{done.stdout}{done.stderr}"
+        raise DeployError(message)
+
+
+def _repack(source: Path, target: Path) -> None:
+    """Write the archive again in a fixed order: Chalice's is the file system's."""
+    partial = target.with_suffix(".partial")
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in sorted(old.namelist()):
+            info = zipfile.ZipInfo(name, ZIP_EPOCH)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = 0o644 << 16
+            new.writestr(info, old.read(name))
+    partial.rename(target)
+
+
+def main() -> int:
+    """Package one stage and say where it is."""
+    parser = argparse.ArgumentParser(prog="python -m infra.package", description=main.__doc__)
+    parser.add_argument("--stage", default="dev")
+    try:
+        bundle = package(parser.parse_args().stage)
+    except DeployError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{bundle.archive.relative_to(ROOT)}  {bundle.archive.stat().st_size / 1e6:.1f} MB")
+    print(bundle.template.relative_to(ROOT))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,37 @@
+"""The resources around Chalice's functions: infra/template/*.yaml as one merge template."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]  # It comes with cfn-lint, its types do not.
+
+from infra.gateway_responses import gateway_responses
+
+TEMPLATE_DIRECTORY = Path(__file__).parent / "template"
+
+
+def merge_template() -> dict[str, Any]:
+    """Return what `chalice package --merge-template` lays over the functions of app.py.
+
+    Plain JSON values only: Chalice answers a YAML merge file with YAML full of anchors.
+    Raises ValueError where two files define the same thing.
+    """
+    merged: dict[str, Any] = {
+        "Resources": {
+            "RestAPI": {
+                "Properties": {
+                    "DefinitionBody": {
+                        "x-amazon-apigateway-gateway-responses": gateway_responses(),
+                    },
+                },
+            },
+        },
+    }
+    for path in sorted(TEMPLATE_DIRECTORY.glob("*.yaml")):
+        for section, entries in yaml.safe_load(path.read_text()).items():
+            known = merged.setdefault(section, {})
+            if doubled := known.keys() & entries.keys():
+                message = f"{path.name} defines {section} again: {', '.join(sorted(doubled))}"
+                raise ValueError(message)
+            known.update(entries)
+    return merged

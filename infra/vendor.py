@@ -1,0 +1,71 @@
+"""The bundle's dependencies: locked, hashed, pure Python, and no more than the Lambdas use."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from infra.errors import DeployError
+from infra.paths import BUILD_DIRECTORY, ROOT
+
+REQUIREMENTS = ROOT / "requirements.txt"
+
+#: The services whose clients the Lambdas make. botocore describes several hundred, which is
+#: three quarters of the bundle; another client's `UnknownServiceError` means: add it here.
+AWS_SERVICES = frozenset({"dynamodb", "kms", "secretsmanager", "sqs"})
+
+
+def vendored() -> Path:
+    """Return a directory with the dependencies that requirements.txt locks, ready to be zipped.
+
+    Kept between builds: made again only when requirements.txt, this file or the Python version
+    change. Not safe to run side by side.
+    """
+    directory = BUILD_DIRECTORY / f"vendor-{_fingerprint()}"
+    if not directory.exists():
+        partial = directory.with_suffix(".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        _install(partial)
+        _prune(partial)
+        _require_pure_python(partial)
+        partial.rename(directory)
+    return directory
+
+
+def _fingerprint() -> str:
+    inputs = (REQUIREMENTS.read_bytes(), Path(__file__).read_bytes(), _python_version().encode())
+    return hashlib.sha256(b"\0".join(inputs)).hexdigest()[:16]
+
+
+def _python_version() -> str:
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _install(target: Path) -> None:
+    # `--platform any` picks the py3-none-any wheel where a project also has compiled ones
+    # (charset-normalizer). https://pip.pypa.io/en/stable/cli/pip_install/#cmdoption-platform
+    command = [sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+    command += ["--no-deps", "--require-hashes", "--requirement", str(REQUIREMENTS)]
+    command += ["--only-binary", ":all:", "--platform", "any", "--implementation", "py"]
+    command += ["--abi", "none", "--python-version", _python_version()]
+    command += ["--no-compile", "--target", str(target)]
+    if subprocess.run(command, check=False).returncode:  # noqa: S603 - no word of it is a user's
+        message = f"pip could not install {REQUIREMENTS.name}; its own words are above."
+        raise DeployError(message)
+
+
+def _prune(target: Path) -> None:
+    shutil.rmtree(target / "bin", ignore_errors=True)
+    for entry in (target / "botocore" / "data").iterdir():
+        if entry.is_dir() and entry.name not in AWS_SERVICES:
+            shutil.rmtree(entry)
+
+
+def _require_pure_python(target: Path) -> None:
+    compiled = [path for path in target.rglob("*") if path.suffix in {".so", ".pyd", ".dylib"}]
+    if compiled:
+        names = ", ".join(str(path.relative_to(target)) for path in compiled)
+        message = f"Dependencies brought compiled code, which runs on one kind of CPU only: {names}"
+        raise DeployError(message)
