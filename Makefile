@@ -1,0 +1,88 @@
+# `make` alone says what there is.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+BUILD := .build
+LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+        --generate-hashes --no-emit-index-url --no-header
+
+.PHONY: help
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(VENV)/stamp ## Make the virtual environment, exactly as locked
+
+# The first Python that is new enough; PYTHON=... chooses another.
+$(VENV)/stamp: requirements-dev.txt
+	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "Setting up $(VENV) with $$python"; $$python -m venv $(VENV); exit; \
+	  fi; \
+	done; echo "Python 3.11 or newer is needed: make setup PYTHON=/path/to/python" >&2; exit 1
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.PHONY: run
+run: setup ## Run Hoist on this machine (HOIST_PORT=, HOIST_STATE=, HEROKU_API_URL=)
+	@exec $(BIN)/python -m local run
+
+.PHONY: demo
+demo: setup ## Watch promotions survive what stuck the old design
+	@exec $(BIN)/python -m local demo
+
+.PHONY: test
+test: setup ## Run the tests (ARGS="-k stalled")
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: lint lint-infra lint-lock ## All that CI checks besides the tests
+
+.PHONY: lint
+lint: setup ## Check style, types and who imports whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: lint-infra
+lint-infra: setup ## Check the template that would be deployed
+	$(BIN)/python -m infra.package --stage prod
+	$(BIN)/cfn-lint $(BUILD)/prod/sam.json
+
+# Resolved again from what is locked: any difference means that pyproject.toml says otherwise.
+.PHONY: lint-lock
+lint-lock: setup
+	@mkdir -p $(BUILD)/lock
+	@cp requirements.txt requirements-dev.txt $(BUILD)/lock
+	@$(LOCK) --output-file $(BUILD)/lock/requirements.txt
+	@$(LOCK) --extra dev --constraint requirements.txt --output-file $(BUILD)/lock/requirements-dev.txt
+	@for file in requirements.txt requirements-dev.txt; do \
+	  cmp -s $$file $(BUILD)/lock/$$file || { echo "$$file is not what pyproject.toml asks for: make lock" >&2; exit 1; }; \
+	done
+
+.PHONY: format
+format: setup ## Format the code and fix what can be fixed
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+.PHONY: lock
+lock: setup ## Lock the requirements that pyproject.toml asks for (ARGS="--upgrade")
+	$(LOCK) $(ARGS) --output-file requirements.txt
+	$(LOCK) $(ARGS) --extra dev --constraint requirements.txt --output-file requirements-dev.txt
+
+.PHONY: package
+package: setup ## Build what would be deployed (STAGE=dev)
+	$(BIN)/python -m infra.package --stage $(or $(STAGE),dev)
+
+.PHONY: deploy
+deploy: setup ## Deploy to AWS (STAGE=prod RUNBOOK_URL=https://...)
+	$(if $(STAGE),,$(error Which stage? make deploy STAGE=prod))
+	$(BIN)/python -m infra.deploy --stage $(STAGE) $(if $(RUNBOOK_URL),--parameter RunbookUrl=$(RUNBOOK_URL))
+
+.PHONY: clean
+clean: ## Remove what can be built again; local stacks keep their data
+	rm -rf $(BUILD) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

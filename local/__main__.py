@@ -1,0 +1,97 @@
+"""`python -m local run|demo|totp`: the local stack from the command line."""
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+
+from infra.errors import DeployError
+from local import directions
+from local.child import LocalStackError
+from local.stack import HEROKU_TOKEN, local_stack
+from local.totp import fresh_code
+from local.welcome import welcome
+
+DEFAULT_STATE = ".hoist"
+DEFAULT_PORT = "4800"
+#: Each of them means: stop, and keep the data.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run(state: Path, settings: Mapping[str, str]) -> None:
+    """Run a stack until a signal."""
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"[{time.monotonic() - began:5.1f} s] {text}", flush=True)
+
+    for number in SIGNALS:
+        signal.signal(number, _interrupt)
+    try:
+        with local_stack(
+            state,
+            int(settings.get("HOIST_PORT", DEFAULT_PORT)),
+            heroku_url=settings.get("HEROKU_API_URL") or None,
+            heroku_token=settings.get("HEROKU_API_TOKEN") or HEROKU_TOKEN,
+            say=say,
+        ) as stack:
+            print(welcome(stack.directions, state), flush=True)
+            try:
+                while True:
+                    stack.require_alive()
+                    time.sleep(0.5)
+            finally:
+                # A second Ctrl-C would cut short the writing of the data.
+                for number in SIGNALS:
+                    signal.signal(number, signal.SIG_IGN)
+                say("stopping")
+    except KeyboardInterrupt:
+        say("stopped")
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def totp(state: Path, role: str) -> None:
+    """Print a one-time code of the demo operator in this role."""
+    file = state / directions.FILE
+    known = directions.read(file)
+    if known is None:
+        message = f"There is no {file}. Start a stack first: make run"
+        raise LocalStackError(message)
+    print(fresh_code(known.operators[role].totp_secret, state / "totp.json"))
+
+
+def main() -> int:
+    """Do what the command line says; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("run", help="run Hoist until Ctrl-C")
+    commands.add_parser("demo", help="watch promotions survive what stuck the old design")
+    code = commands.add_parser("totp", help="print a one-time code")
+    code.add_argument("role", choices=directions.NAMES)
+    arguments = parser.parse_args()
+    settings = os.environ  # noqa: TID251 - the local stack has settings of its own
+    state = Path(settings.get("HOIST_STATE", DEFAULT_STATE))
+    try:
+        if arguments.command == "run":
+            run(state, settings)
+        elif arguments.command == "totp":
+            totp(state, arguments.role)
+        else:
+            from local.demo import main as demo  # noqa: PLC0415 - what it needs, the others do not
+
+            return demo()
+    except (LocalStackError, DeployError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

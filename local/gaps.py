@@ -1,0 +1,76 @@
+"""What AWS takes from the template and MiniStack does not, made good beside the template."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from infra.package import Bundle
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+#: Targets that the local worker serves at once.
+POLLERS = 4
+
+_KMS_CONTEXT_KEYS = "kms:EncryptionContext"
+
+
+def for_ministack(bundle: Bundle, directory: Path) -> Bundle:
+    """Return the bundle without conditions on the KMS encryption context.
+
+    MiniStack checks the context itself, but knows no condition keys for it and so refuses.
+    """
+    template = json.loads(bundle.template.read_text())
+    for resource in template["Resources"].values():
+        for policy in resource.get("Properties", {}).get("Policies", []):
+            for statement in policy["PolicyDocument"]["Statement"]:
+                if _KMS_CONTEXT_KEYS in json.dumps(statement.get("Condition", {})):
+                    del statement["Condition"]
+    path = directory / "sam.json"
+    path.write_text(json.dumps(template))
+    return Bundle(template=path, archive=bundle.archive)
+
+
+def put_gateway_responses(
+    client: Any,  # noqa: ANN401 - API Gateway's stubs are large, and this is their one use
+    api_id: str,
+    bundle: Bundle,
+    runbook_url: str,
+) -> None:
+    """Tell API Gateway its error answers, which MiniStack does not read from the API's definition.
+
+    They hold for the deployments made after them.
+    """
+    definition: dict[str, Any] = json.loads(bundle.template.read_text())["Resources"]["RestAPI"][
+        "Properties"
+    ]
+    wanted = definition["DefinitionBody"]["x-amazon-apigateway-gateway-responses"]
+    for response_type, response in wanted.items():
+        templates = {
+            media_type: body["Fn::Sub"].replace("${RunbookUrl}", runbook_url)
+            for media_type, body in response["responseTemplates"].items()
+        }
+        client.put_gateway_response(
+            restApiId=api_id,
+            responseType=response_type,
+            statusCode=response["statusCode"],
+            responseParameters=response["responseParameters"],
+            responseTemplates=templates,
+        )
+    client.create_deployment(restApiId=api_id, stageName=definition["StageName"])
+
+
+def poll_in_parallel(client: "LambdaClient", function: str) -> None:
+    """Let several targets be worked on at once. Is idempotent.
+
+    MiniStack runs one call at a time per FIFO event source, where AWS runs one per message group.
+    It keeps a group's order over several identical event sources, though, which AWS would refuse.
+    """
+    sources = client.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
+    for _ in range(POLLERS - len(sources)):
+        client.create_event_source_mapping(
+            FunctionName=function,
+            EventSourceArn=sources[0]["EventSourceArn"],
+            BatchSize=sources[0]["BatchSize"],
+            FunctionResponseTypes=["ReportBatchItemFailures"],
+        )

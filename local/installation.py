@@ -1,0 +1,90 @@
+"""Hoist, installed in a running MiniStack: deployed, given its secrets, seeded."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from botocore.exceptions import ClientError
+
+from infra.deploy import deploy
+from infra.errors import DeployError
+from infra.package import Bundle
+from local import gaps
+from local.child import LocalStackError
+from local.directions import DemoOperator, Directions
+from local.ministack import MiniStack
+from local.seed import TARGETS, seed_operators, seed_targets
+
+STAGE = "local"
+RUNBOOK_URL = "docs/runbook.md"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installation:
+    """Installs Hoist into one MiniStack, to work with one Heroku. Is idempotent."""
+
+    ministack: MiniStack
+    heroku_url: str
+    heroku_token: str
+
+    def deploy(self, bundle: Bundle, directory: Path, say: Callable[[str], None]) -> dict[str, str]:
+        """Deploy the production template as to AWS, and return the stack's outputs.
+
+        `directory` is where the little that differs is written down.
+        """
+        aws = self.ministack.aws
+        try:
+            outputs = deploy(
+                aws,
+                gaps.for_ministack(bundle, directory),
+                stage=STAGE,
+                parameters={"HerokuApiUrl": self.heroku_url, "RunbookUrl": RUNBOOK_URL},
+                say=say,
+            )
+        except (DeployError, ClientError) as error:
+            message = f"{error}\nMiniStack's log may say more: {self.ministack.child.log}"
+            raise LocalStackError(message) from error
+        gateway = aws.session.client("apigateway", endpoint_url=aws.endpoint_url)
+        gaps.put_gateway_responses(gateway, outputs["RestAPIId"], bundle, RUNBOOK_URL)
+        functions = aws.session.client("lambda", endpoint_url=aws.endpoint_url)
+        gaps.poll_in_parallel(functions, outputs["WorkFunction"])
+        return outputs
+
+    def seed(self, outputs: Mapping[str, str], operators: Mapping[str, DemoOperator]) -> Directions:
+        """Put in the Heroku token, the demo operators and the demo targets; say where all is."""
+        aws = self.ministack.aws
+        secrets = aws.session.client("secretsmanager", endpoint_url=aws.endpoint_url)
+        secrets.put_secret_value(
+            SecretId=outputs["HerokuSecretId"],
+            SecretString=json.dumps({"token": self.heroku_token}),
+        )
+        dynamodb = aws.session.client("dynamodb", endpoint_url=aws.endpoint_url)
+        seed_operators(
+            dynamodb, outputs["OperatorsTable"], operators, self._encrypt_with(outputs["TotpKeyId"])
+        )
+        seed_targets(dynamodb, outputs["TargetsTable"])
+        url = self.ministack.url
+        return Directions(
+            # Where MiniStack has API Gateway's stages: the stack's own output names AWS.
+            api=f"{url}/restapis/{outputs['RestAPIId']}/api/_user_request_",
+            heroku=self.heroku_url,
+            heroku_token=self.heroku_token,
+            ministack=url,
+            operators=operators,
+            targets=TARGETS,
+        )
+
+    def _encrypt_with(self, key: str) -> Callable[[str, str], bytes]:
+        aws = self.ministack.aws
+        kms = aws.session.client("kms", endpoint_url=aws.endpoint_url)
+
+        def encrypt(operator: str, totp_secret: str) -> bytes:
+            answer = kms.encrypt(
+                KeyId=key,
+                Plaintext=totp_secret.encode(),
+                EncryptionContext={"operator": operator},
+            )
+            return answer["CiphertextBlob"]
+
+        return encrypt

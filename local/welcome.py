@@ -1,0 +1,54 @@
+"""What `make run` says when all is up: where it is, and a promotion to copy and paste."""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from local import directions
+from local.directions import Directions
+
+_WELCOME = """
+Hoist runs at {api}
+  page       {api}/console
+  Heroku     {heroku}
+  MiniStack  {ministack}
+  logs       {logs}
+  all this   {file}
+
+Operators and their bearer tokens:
+{operators}
+
+Promote a flag, in another terminal:
+
+  API={api}
+  TOKEN={token}
+  ID=$(curl -s $API/promotions -H "Authorization: Bearer $TOKEN" \\
+    -H 'Content-Type: application/json' -H "Idempotency-Key: $(date +%s)" \\
+    -d '{{"target": "{target}", "flag": "hello_world", "value": "true"}}' \\
+    | {python} -c 'import json, sys; print(json.load(sys.stdin)["id"])')
+  curl -s -X POST $API/promotions/$ID/promote -H "Authorization: Bearer $TOKEN" \\
+    -H "X-TOTP: $({totp})"
+  curl -s $API/promotions/$ID -H "Authorization: Bearer $TOKEN"
+
+Ctrl-C stops it; the next start finds its data.
+"""
+
+
+def welcome(here: Directions, state: Path) -> str:
+    """Return the text for the stack that `here` leads to."""
+    python = shlex.quote(os.path.relpath(sys.executable))
+    return _WELCOME.format(
+        api=here.api,
+        heroku=here.heroku,
+        ministack=here.ministack,
+        logs=state / "logs",
+        file=state / directions.FILE,
+        operators="\n".join(
+            f"  {role:10} {operator.token}" for role, operator in here.operators.items()
+        ),
+        token=here.operators["promoter"].token,
+        target=here.targets[-1],
+        python=python,
+        totp=f"HOIST_STATE={shlex.quote(str(state))} {python} -m local totp promoter",
+    )
