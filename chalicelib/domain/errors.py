@@ -24,6 +24,7 @@ class Code(StrEnum):
     TOTP_INVALID = "totp_invalid"
     TOTP_REUSED = "totp_reused"
     TOTP_LOCKED = "totp_locked"
+    THROTTLED = "throttled"
     CONTENTION = "contention"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"

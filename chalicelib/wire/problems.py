@@ -113,6 +113,13 @@ KINDS: Mapping[Code, Kind] = {
         retryable=True,
         safe_now="wait",
     ),
+    # Said by API Gateway alone (infra/gateway_responses.py).
+    Code.THROTTLED: Kind(
+        status=429,
+        title="Too many requests just now",
+        retryable=True,
+        safe_now="wait",
+    ),
     Code.CONTENTION: Kind(
         status=503,
         title="Others are at the same thing",

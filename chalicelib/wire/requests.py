@@ -226,10 +226,13 @@ def _require_json(request: Request) -> None:
 
 def _parsed(body: bytes) -> object:
     try:
-        return json.loads(body, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        parsed = json.loads(body, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        # A lone surrogate is JSON but not text: it could not be stored.
+        json.dumps(parsed, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
         raise rejected((FieldError(field="body", detail=f"is not JSON{where}"),)) from None
+    return parsed
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,0 +1,529 @@
+"""The HTTP doors: what a caller sends and what comes back, over fakes."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import jsonschema
+import pytest
+
+import app
+from chalicelib.bootstrap import Container
+from chalicelib.domain.errors import Code, Unavailable
+from chalicelib.domain.operator import Caller
+from chalicelib.settings import Settings
+from chalicelib.wire.contract import openapi
+from tests.factories import FLAG, KIM, SAM, TARGET, VERA
+from tests.fakes import FakeSecondFactor
+from tests.world import World
+
+BODY = {"target": TARGET, "flag": FLAG, "value": "true"}
+RUNBOOK = "https://example.invalid/runbook.md"
+CONTRACT = json.loads(openapi())
+
+
+class WorldContainer(Container):
+    """The production wiring of use cases, over a world of fakes."""
+
+    def __init__(self, world: World) -> None:
+        names = {name: name for name in Settings.__dataclass_fields__}
+        self.settings = Settings(**(names | {"hoist_runbook_url": RUNBOOK}))
+        self.clock = world.clock
+        self.ids = world.ids
+        self.store = world.store
+        self.locks = world.locks
+        self.operators = world.operators
+        self.targets = world.targets
+        self.wakes = world.wakes
+        self.second_factor = FakeSecondFactor()
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+    @property
+    def problem(self) -> tuple[int, str]:
+        """Status and code, having checked that it is a whole problem."""
+        assert self.headers["Content-Type"] == "application/problem+json"
+        conforms(self.body, "Problem")
+        assert self.body["status"] == self.status
+        assert self.body["type"] == f"{RUNBOOK}#{self.body['code']}"
+        assert self.body["request_id"] == "req-1"
+        return self.status, self.body["code"]
+
+    @property
+    def fields(self) -> list[str]:
+        """The fields that the problem names."""
+        return [error["field"] for error in self.body["errors"]]
+
+
+@dataclass
+class Api:
+    """API Gateway, for one caller at a time."""
+
+    world: World
+    caller: Caller = KIM
+    answered: list[Answer] = field(default_factory=list)
+
+    def __call__(  # noqa: PLR0913 - an HTTP request has as many parts
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        caller: Caller | None = None,
+        headers: dict[str, str] | None = None,
+        query: dict[str, list[str]] | None = None,
+    ) -> Answer:
+        who = caller or self.caller
+        resource, parameters = route(path)
+        event = {
+            "resource": resource,
+            "path": path,
+            "pathParameters": parameters,
+            "httpMethod": method,
+            "headers": {"content-type": "application/json", **(headers or {})},
+            "multiValueQueryStringParameters": query,
+            "requestContext": {
+                "httpMethod": method,
+                "resourcePath": resource,
+                "requestId": "req-1",
+                "authorizer": {"name": who.name, "role": str(who.role)},
+            },
+            "body": body if isinstance(body, str) else None if body is None else json.dumps(body),
+            "isBase64Encoded": False,
+            "stageVariables": None,
+        }
+        raw = app.app(event, None)
+        parsed = json.loads(raw["body"])
+        answer = Answer(status=raw["statusCode"], headers=raw["headers"], body=parsed)
+        self.answered.append(answer)
+        return answer
+
+    def mark(self, body: object = None, **headers: str) -> Answer:
+        key = {"Idempotency-Key": f"key-{len(self.answered)}"}
+        given = BODY if body is None else body
+        return self("POST", "/promotions", given, headers=key | headers)
+
+    def promote(self, promotion_id: str, code: str | None = None, **headers: str) -> Answer:
+        sent = {"X-TOTP": code or self.world.code, **headers}
+        return self("POST", f"/promotions/{promotion_id}/promote", headers=sent)
+
+
+def route(path: str) -> tuple[str, dict[str, str] | None]:
+    """The route that API Gateway finds for a path, and its parameters."""
+    parts = path.strip("/").split("/")
+    if len(parts) == 1:
+        return path, None
+    name = "promotion_id" if parts[0] == "promotions" else "app_name"
+    resource = "/".join(["", parts[0], f"{{{name}}}", *parts[2:]])
+    return resource, {name: parts[1]}
+
+
+def conforms(body: object, schema: str) -> None:
+    """Assert that a body fits the contract, by a validator that the product does not use."""
+    wanted = {"components": CONTRACT["components"], "$ref": f"#/components/schemas/{schema}"}
+    jsonschema.Draft202012Validator(wanted).validate(body)
+
+
+@pytest.fixture
+def api(world: World, monkeypatch: pytest.MonkeyPatch) -> Api:
+    monkeypatch.setattr(app, "hoist", WorldContainer(world))
+    return Api(world)
+
+
+def test_health_touches_nothing(api: Api) -> None:
+    answer = api("GET", "/health")
+
+    assert answer.status == 200
+    conforms(answer.body, "Health")
+
+
+def test_the_contract_is_served_as_it_is_kept(api: Api) -> None:
+    assert api("GET", "/openapi.json").body == CONTRACT
+
+
+def test_a_mark_answers_created_with_location_and_entity_tag(api: Api) -> None:
+    answer = api.mark()
+
+    assert answer.status == 201
+    conforms(answer.body, "Promotion")
+    assert answer.headers["Location"] == f"promotions/{answer.body['id']}"
+    assert answer.headers["ETag"] == '"1"'
+
+
+def test_a_repeated_mark_answers_200_with_the_same_promotion(api: Api) -> None:
+    first = api.mark(**{"Idempotency-Key": "one"})
+
+    again = api.mark(**{"Idempotency-Key": "one"})
+
+    assert again.status == 200
+    assert again.body["id"] == first.body["id"]
+
+
+def test_a_promotion_shows_ages_waiting_and_actions(api: Api) -> None:
+    promotion = api.mark().body
+
+    answer = api("GET", f"/promotions/{promotion['id']}")
+
+    assert answer.status == 200
+    conforms(answer.body, "Promotion")
+    assert (answer.body["age_seconds"], answer.body["state_age_seconds"]) == (0, 0)
+    assert answer.body["waiting_on"]["kind"] == "operator"
+    assert answer.body["evidence"] is None
+
+
+def test_an_accepted_promote_answers_202_and_where_to_look(api: Api) -> None:
+    promotion = api.mark().body
+
+    answer = api.promote(promotion["id"])
+
+    assert answer.status == 202
+    conforms(answer.body, "Promotion")
+    assert answer.headers["Location"] == f"../{promotion['id']}"
+    assert answer.body["state"] == "deploying"
+
+
+def test_where_the_wake_is_lost_the_answer_is_still_202(api: Api, world: World) -> None:
+    promotion = api.mark().body
+    world.wakes.failure = Unavailable()
+
+    assert api.promote(promotion["id"]).status == 202
+
+
+def test_a_deployed_promotion_shows_its_evidence(api: Api, world: World) -> None:
+    promotion = api.mark().body
+    api.promote(promotion["id"])
+    world.work()
+
+    answer = api("GET", f"/promotions/{promotion['id']}")
+
+    conforms(answer.body, "Promotion")
+    assert (answer.body["state"], answer.body["effect"]) == ("deployed", "live")
+    assert answer.body["evidence"]["previous_absent"] is True
+    assert (answer.body["evidence"]["baseline_release"], answer.body["evidence"]["release"]) == (
+        1,
+        2,
+    )
+
+
+def test_the_audit_is_verified_and_complete(api: Api, world: World) -> None:
+    promotion = api.mark().body
+    api.promote(promotion["id"])
+    world.work()
+
+    answer = api("GET", f"/promotions/{promotion['id']}/audit")
+
+    conforms(answer.body, "AuditTrail")
+    assert answer.body["verified"] is True
+    assert [entry["version"] for entry in answer.body["entries"]] == [1, 2, 3, 4, 5]
+
+
+def test_a_cancel_answers_with_the_cancelled_promotion(api: Api) -> None:
+    promotion = api.mark().body
+
+    answer = api("POST", f"/promotions/{promotion['id']}/cancel", {"reason": "not today"})
+
+    assert (answer.status, answer.body["state"], answer.body["reason"]) == (
+        200,
+        "cancelled",
+        "not today",
+    )
+
+
+def test_a_list_is_paged_by_cursor(api: Api) -> None:
+    for n in range(3):
+        api.mark(BODY | {"flag": f"flag_{n}"})
+
+    first = api("GET", "/promotions", query={"limit": ["2"]})
+    second = api(
+        "GET",
+        "/promotions",
+        query={"limit": ["2"], "cursor": [first.body["next_cursor"]]},
+    )
+
+    conforms(first.body, "PromotionPage")
+    ids = [p["id"] for p in first.body["promotions"] + second.body["promotions"]]
+    assert len(set(ids)) == 3
+    assert second.body["next_cursor"] is None
+
+
+def test_targets_are_listed_shown_and_set(api: Api) -> None:
+    put = api("PUT", "/targets/new-app", {"description": "new"}, caller=SAM)
+    shown = api("GET", "/targets/new-app", caller=VERA)
+    listed = api("GET", "/targets", caller=VERA)
+
+    conforms(put.body, "Target")
+    assert put.body == shown.body
+    assert put.body["max_flags_per_release"] == 50
+    conforms(listed.body, "TargetList")
+
+
+def test_a_targets_lock_is_shown(api: Api) -> None:
+    answer = api("GET", f"/targets/{TARGET}/lock", caller=VERA)
+
+    conforms(answer.body, "TargetLock")
+    assert answer.body["held"] is False
+
+
+MARK_ERRORS: list[tuple[object, list[str]]] = [
+    ({}, ["target", "flag", "value"]),
+    (BODY | {"valeu": "true"}, ["valeu"]),
+    (BODY | {"value": True}, ["value"]),
+    (BODY | {"value": 1}, ["value"]),
+    (BODY | {"value": None}, ["value"]),
+    (BODY | {"value": ""}, ["value"]),
+    (BODY | {"value": {"nested": "x"}}, ["value"]),
+    (BODY | {"value": "x" * 4097}, ["value"]),
+    (BODY | {"flag": "Dark-Mode"}, ["flag"]),
+    (BODY | {"flag": "dark_mode\n"}, ["flag"]),
+    (BODY | {"flag": "ｄark"}, ["flag"]),
+    (BODY | {"flag": "x" * 101}, ["flag"]),
+    (BODY | {"target": "no"}, ["target"]),
+    (BODY | {"target": "../etc"}, ["target"]),
+    (BODY | {"note": 7}, ["note"]),
+    (BODY | {"flag": 7, "value": 7}, ["flag", "value"]),
+    ([BODY], ["body"]),
+    ("true", ["body"]),
+    ('{"target": "raxx', ["body"]),
+    ('{"value": "a", "value": "b"}', ["body"]),
+    ('{"value": NaN}', ["body"]),
+    ("[" * 5000, ["body"]),
+    ('{"target": "\\ud800"', ["body"]),
+    (BODY | {"value": "\ud800"}, ["body"]),
+]
+
+
+@pytest.mark.parametrize(("body", "fields"), MARK_ERRORS)
+def test_a_bad_body_names_every_field_that_is_wrong(
+    api: Api,
+    world: World,
+    body: object,
+    fields: list[str],
+) -> None:
+    answer = api.mark(body)
+
+    assert answer.problem == (400, "invalid_request")
+    assert sorted(answer.fields) == sorted(fields)
+    assert world.store.promotions == {}
+
+
+def test_a_misspelled_field_is_answered_with_the_near_one(api: Api) -> None:
+    answer = api.mark(BODY | {"valeu": "true"})
+
+    assert answer.body["errors"] == [
+        {"field": "valeu", "detail": "is not known here; did you mean value?"},
+    ]
+
+
+def test_a_problem_never_repeats_a_value_that_was_sent(api: Api) -> None:
+    answer = api.mark(BODY | {"value": ["hunter2"], "note": {"hunter2": "hunter2"}})
+
+    assert "hunter2" not in json.dumps(answer.body)
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_parsed(api: Api) -> None:
+    answer = api.mark("[" + " " * 20_000)
+
+    assert answer.problem == (413, "body_too_large")
+    assert answer.fields == ["body"]
+
+
+def test_a_body_that_is_not_json_by_its_type_is_refused(api: Api) -> None:
+    answer = api.mark("value=true", **{"content-type": "application/x-www-form-urlencoded"})
+
+    assert answer.problem == (415, "unsupported_media_type")
+    assert answer.fields == ["Content-Type"]
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "schlüssel", "x" * 256, "a\tb"])
+def test_a_malformed_idempotency_key_is_named(api: Api, key: str) -> None:
+    answer = api.mark(**{"Idempotency-Key": key})
+
+    assert answer.problem == (400, "invalid_request")
+    assert answer.fields == ["Idempotency-Key"]
+
+
+def test_a_missing_idempotency_key_is_named(api: Api) -> None:
+    answer = api("POST", "/promotions", BODY)
+
+    assert answer.problem == (400, "invalid_request")
+    assert answer.fields == ["Idempotency-Key"]
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ({"limit": ["0"]}, "limit"),
+        ({"limit": ["101"]}, "limit"),
+        ({"limit": ["ten"]}, "limit"),
+        ({"limit": ["٣"]}, "limit"),
+        ({"limit": ["1", "2"]}, "limit"),
+        ({"state": ["open"]}, "state"),
+        ({"target": ["UPPER"]}, "target"),
+        ({"flag": ["UPPER"]}, "flag"),
+        ({"stat": ["pending"]}, "stat"),
+        ({"cursor": ["forged"]}, "cursor"),
+        ({"cursor": [""]}, "cursor"),
+        ({"cursor": ["cHJtXzAxSkQzWks3UThWNVc5WDJZNFo2QThCMEMxLmZvcmdlZA=="]}, "cursor"),
+    ],
+)
+def test_a_bad_parameter_is_named(api: Api, query: dict[str, list[str]], name: str) -> None:
+    answer = api("GET", "/promotions", query=query)
+
+    assert answer.problem == (400, "invalid_request")
+    assert answer.fields == [name]
+
+
+def test_a_cursor_of_other_filters_is_refused(api: Api) -> None:
+    for n in range(2):
+        api.mark(BODY | {"flag": f"flag_{n}"})
+    cursor = api("GET", "/promotions", query={"limit": ["1"]}).body["next_cursor"]
+
+    answer = api("GET", "/promotions", query={"cursor": [cursor], "state": ["pending"]})
+
+    assert answer.problem == (400, "invalid_request")
+
+
+@pytest.mark.parametrize("tag", ['"2"', 'W/"1"', '"other"'])
+def test_a_stale_entity_tag_is_refused(api: Api, tag: str) -> None:
+    promotion = api.mark().body
+
+    answer = api.promote(promotion["id"], **{"If-Match": tag})
+
+    assert answer.problem == (412, "version_stale")
+    assert answer.body["conflict"]["version"] == 1
+
+
+@pytest.mark.parametrize("tag", ['"1"', "*"])
+def test_a_fresh_entity_tag_is_accepted(api: Api, tag: str) -> None:
+    promotion = api.mark().body
+
+    assert api.promote(promotion["id"], **{"If-Match": tag}).status == 202
+
+
+@pytest.mark.parametrize("tag", ["1", "", '"1', '"1", "2"'])
+def test_a_malformed_entity_tag_is_named(api: Api, tag: str) -> None:
+    promotion = api.mark().body
+
+    answer = api.promote(promotion["id"], **{"If-Match": tag})
+
+    assert answer.problem == (400, "invalid_request")
+    assert answer.fields == ["If-Match"]
+
+
+@pytest.mark.parametrize("code", ["12345", "\uff11\uff12\uff13\uff14\uff15\uff16"])
+def test_a_malformed_code_is_named(api: Api, code: str) -> None:
+    promotion = api.mark().body
+
+    answer = api.promote(promotion["id"], code)
+
+    assert answer.problem == (400, "invalid_request")
+    assert answer.fields == ["X-TOTP"]
+
+
+def test_a_missing_code_is_asked_for(api: Api) -> None:
+    promotion = api.mark().body
+
+    answer = api("POST", f"/promotions/{promotion['id']}/promote")
+
+    assert answer.problem == (403, "totp_required")
+
+
+def test_a_lock_out_says_when_to_come_back(api: Api) -> None:
+    promotion = api.mark().body
+    for _ in range(5):
+        api.promote(promotion["id"], "000000")
+
+    answer = api.promote(promotion["id"])
+
+    assert answer.problem == (429, "totp_locked")
+    assert answer.headers["Retry-After"] == "900"
+
+
+@pytest.mark.parametrize(
+    "promotion_id",
+    ["x", "prm_", "prm_01JD3ZK7Q8V5W9X2Y4Z6A8B0C1", "prm_%00", "prm_01jd3zk7q8v5w9x2y4z6a8b0c1"],
+)
+def test_an_unknown_promotion_is_not_found(api: Api, promotion_id: str) -> None:
+    assert api("GET", f"/promotions/{promotion_id}").problem == (404, "not_found")
+
+
+def test_an_unlisted_target_is_not_found_and_not_marked_for(api: Api) -> None:
+    assert api("GET", "/targets/nobodys-app").problem == (404, "not_found")
+    assert api.mark(BODY | {"target": "nobodys-app"}).problem == (422, "target_unlisted")
+
+
+@pytest.mark.parametrize("value", [0, 101, "5", 1.5, None])
+def test_a_bad_policy_is_named(api: Api, value: object) -> None:
+    body = {"max_flags_per_release": value}
+
+    answer = api("PUT", "/targets/new-app", body, caller=SAM)
+
+    assert answer.problem == (400, "invalid_request")
+    assert answer.fields == ["max_flags_per_release"]
+
+
+def test_a_busy_flag_names_the_promotion_in_the_way(api: Api) -> None:
+    first = api.mark()
+
+    answer = api.mark()
+
+    assert answer.problem == (409, "flag_busy")
+    assert answer.body["conflict"] == {"promotion_id": first.body["id"]}
+
+
+def test_a_role_that_does_not_suffice_is_told_so(api: Api) -> None:
+    promotion = api.mark().body
+    api.caller = VERA
+
+    assert api.promote(promotion["id"]).problem == (403, "role_insufficient")
+
+
+def test_part_of_hoist_being_away_is_retryable_and_says_what_is_not_known(
+    api: Api,
+    world: World,
+) -> None:
+    def away(app: str) -> None:
+        raise Unavailable
+
+    world.targets.get = away  # type: ignore[method-assign, assignment]
+
+    answer = api.mark()
+
+    assert answer.problem == (503, "unavailable")
+    assert (answer.body["retryable"], answer.body["safe_now"]) == (True, "wait")
+    assert "not known" in answer.body["detail"]
+    assert answer.headers["Retry-After"] == "5"
+
+
+def test_a_bug_is_answered_without_its_inside(api: Api, world: World) -> None:
+    def bug(app: str) -> None:
+        raise ZeroDivisionError("hunter2")
+
+    world.targets.get = bug  # type: ignore[method-assign, assignment]
+
+    answer = api.mark()
+
+    assert answer.problem == (500, "internal")
+    assert "hunter2" not in json.dumps(answer.body)
+
+
+def test_every_code_that_there_is_is_in_the_contract() -> None:
+    codes = CONTRACT["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]
+
+    assert sorted(codes) == sorted(Code)
+
+
+def test_every_route_is_in_the_contract_and_the_other_way_round() -> None:
+    served = {
+        (path.replace("{promotion_id}", "{id}").replace("{app_name}", "{app}"), method.lower())
+        for path, methods in app.app.routes.items()
+        for method in methods
+    }
+    promised = {(path, method) for path, item in CONTRACT["paths"].items() for method in item}
+
+    assert served == promised
