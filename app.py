@@ -15,10 +15,10 @@ from chalice.app import (
 )
 
 from chalicelib.bootstrap import Container
-from chalicelib.domain.errors import HoistError
+from chalicelib.domain.errors import HoistError, TryAgain
 from chalicelib.usecases.promote import Accepted
 from chalicelib.usecases.show import PromotionDetail
-from chalicelib.usecases.work import WorkReport
+from chalicelib.usecases.work import LookAgain, Wake, WorkReport
 from chalicelib.wire import represent, requests
 from chalicelib.wire.contract import openapi
 from chalicelib.wire.problems import problem
@@ -241,7 +241,7 @@ def work(event: SQSEvent) -> dict[str, list[dict[str, str]]]:
         report = hoist.work(wake)
         _log_worked(report)
         if report.look_again:
-            hoist.wakes.hold(record.receipt_handle, lasts=report.look_again.after)
+            _put_back(wake, report.look_again)
             failures.append({"itemIdentifier": record.to_dict()["messageId"]})
     return {"batchItemFailures": failures}
 
@@ -257,6 +257,15 @@ def watch(_event: CloudWatchEvent) -> None:
         woken=report.woken,
         unreached=report.unreached,
     )
+
+
+def _put_back(wake: Wake, look_again: LookAgain) -> None:
+    """Let the queue deliver the wake again when another look promises news."""
+    try:
+        hoist.wakes.hold(wake.receipt or "", lasts=look_again.after)
+    except TryAgain as error:
+        # It comes back all the same, when the heartbeat's last hold ends.
+        log.warning(error.detail, action="hold_lost", target=wake.target)
 
 
 # What operators and engineers read in the logs

@@ -23,6 +23,11 @@ Next:
 """
 
 
+def stack_name(stage: str) -> str:
+    """Return what CloudFormation calls the stage."""
+    return f"hoist-{stage}"
+
+
 def deploy(
     aws: Aws,
     bundle: Bundle,
@@ -38,7 +43,7 @@ def deploy(
     template_url = upload(aws, bundle)
     stack = Stack(
         client=aws.session.client("cloudformation", endpoint_url=aws.endpoint_url),
-        name=f"hoist-{stage}",
+        name=stack_name(stage),
         poll_seconds=aws.poll_seconds,
     )
     return stack.apply(template_url, {"Stage": stage, **parameters}, say)

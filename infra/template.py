@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]  # It comes with cfn-lint, its types do not.
+import yaml
 
 from infra.gateway_responses import gateway_responses
 

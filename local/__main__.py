@@ -12,6 +12,7 @@ from types import FrameType
 from infra.errors import DeployError
 from local import directions
 from local.child import LocalStackError
+from local.demo import demo
 from local.stack import HEROKU_TOKEN, local_stack
 from local.totp import fresh_code
 from local.welcome import welcome
@@ -84,9 +85,7 @@ def main() -> int:
         elif arguments.command == "totp":
             totp(state, arguments.role)
         else:
-            from local.demo import main as demo  # noqa: PLC0415 - what it needs, the others do not
-
-            return demo()
+            return demo(state, int(settings.get("HOIST_PORT", DEFAULT_PORT)))
     except (LocalStackError, DeployError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -62,23 +62,46 @@ class MiniStack:
     @property
     def aws(self) -> Aws:
         """Speak to it as root, as to an AWS that one deploys to."""
-        session = boto3.Session(
-            aws_access_key_id=ROOT_KEY, aws_secret_access_key=ROOT_KEY, region_name=REGION
-        )
-        return Aws(session=session, endpoint_url=self.url, poll_seconds=0.05)
+        return root(self.url)
 
     def kill_lambda(self, function: str) -> int:
         """SIGKILL the function's processes, as an out-of-memory killer would; return how many.
 
         A call in progress ends without an answer, and the next one gets a new process.
         """
-        killed = 0
-        for process in self.child.descendants():
-            with suppress(psutil.NoSuchProcess):
-                if process.environ().get("AWS_LAMBDA_FUNCTION_NAME") == function:
-                    process.send_signal(signal.SIGKILL)
-                    killed += 1
-        return killed
+        return kill_lambda(self.child.process.pid, function)
+
+
+def root(url: str) -> Aws:
+    """Speak to the MiniStack at `url` as root."""
+    session = boto3.Session(
+        aws_access_key_id=ROOT_KEY,
+        aws_secret_access_key=ROOT_KEY,
+        region_name=REGION,
+    )
+    return Aws(session=session, endpoint_url=url, poll_seconds=0.05)
+
+
+def kill_lambda(ministack_pid: int, function: str) -> int:
+    """SIGKILL the function's processes under this MiniStack; return how many that were."""
+    killed = 0
+    for process in psutil.Process(ministack_pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if process.environ().get("AWS_LAMBDA_FUNCTION_NAME") == function:
+                process.send_signal(signal.SIGKILL)
+                killed += 1
+    return killed
+
+
+def listening(port: int) -> int | None:
+    """Return the pid of the MiniStack that listens on the port, if one does."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if "ministack" in process.cmdline() and process.environ().get("GATEWAY_PORT") == str(
+                port,
+            ):
+                return process.pid
+    return None
 
 
 def _follow_port(state: Path, port: int) -> None:

@@ -10,7 +10,6 @@ from local.directions import Directions
 
 _WELCOME = """
 Hoist runs at {api}
-  page       {api}/console
   Heroku     {heroku}
   MiniStack  {ministack}
   logs       {logs}

@@ -1,5 +1,7 @@
 """Names: which flags and targets there can be, and the config var that carries a flag."""
 
+from collections.abc import Mapping
+
 CONFIG_VAR_PREFIX = "FLAG_"
 
 
@@ -8,7 +10,7 @@ def config_var(flag: str) -> str:
     return CONFIG_VAR_PREFIX + flag.upper()
 
 
-def only_flags(config_vars: dict[str, object]) -> dict[str, str]:
+def only_flags(config_vars: Mapping[str, object]) -> dict[str, str]:
     """Keep the config vars that carry flags; everything else an app holds may be a secret."""
     return {
         name: value

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -60,7 +61,7 @@ class DoomedSession(requests.Session):
     def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - requests' signature
         self._doom.before()
         answer = super().request(method, url, *args, **kwargs)
-        self._doom.after(f"heroku.{method} {requests.utils.urlparse(url).path}")
+        self._doom.after(f"heroku.{method} {urlsplit(url).path}")
         return answer
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import requests
@@ -183,7 +184,7 @@ def test_a_connection_that_breaks_twice_is_left_for_later(shop: Shop) -> None:
 )
 def test_a_patch_without_an_answer_is_sent_once_and_called_ambiguous(
     shop: Shop,
-    fault: dict[str, object],
+    fault: dict[str, Any],
     applied: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
     shop.heroku.controls.arm(**(fault | {"method": "PATCH"}))

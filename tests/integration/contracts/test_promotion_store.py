@@ -39,7 +39,7 @@ def settled(promotion: Promotion) -> Change:
 
 
 def a_key(promotion: Promotion, **kwargs: Any) -> UsedKey:  # noqa: ANN401 - fields of `UsedKey`
-    wanted = {
+    wanted: dict[str, Any] = {
         "operator": "kim",
         "key": "one",
         "fingerprint": "f",

@@ -75,7 +75,7 @@ def test_a_key_is_forgotten_after_a_day(world: World) -> None:
 def test_a_request_sent_twice_at_once_makes_one_promotion(world: World) -> None:
     order = world.order(key="one")
     used_key = world.store.used_key
-    twin = []
+    twin: list[str | None] = []
 
     def used_key_before_the_twin_wins(operator: str, key: str) -> object:
         if not twin:

@@ -141,7 +141,7 @@ def test_of_guesses_judged_side_by_side_each_is_counted(world: World) -> None:
         record_failure(world.operators.operators["kim"], locked_until=None)
         return record_failure(operator, **kwargs)  # type: ignore[arg-type]
 
-    world.operators.record_failure = record_after_a_rival  # type: ignore[method-assign, assignment]
+    world.operators.record_failure = record_after_a_rival  # type: ignore[method-assign]
 
     rejected_code(world, promotion=promotion, code="000000")
 

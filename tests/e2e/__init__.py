@@ -1,0 +1,1 @@
+"""The production template in MiniStack, with IAM enforced, beside the Heroku simulator."""

@@ -1,0 +1,202 @@
+"""One local stack for all of these tests, and callers of it."""
+
+import hashlib
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyotp
+import pytest
+import requests
+
+from chalicelib.bootstrap import Container
+from chalicelib.domain.operator import Operator, Role
+from chalicelib.domain.promotion import State
+from chalicelib.settings import Settings
+from local.directions import DemoOperator
+from local.heroku.client import SimulatorControls
+from local.ministack import REGION, ROOT_KEY
+from local.stack import LocalStack, local_stack
+
+ANSWER_SECONDS = 30
+SETTLED_WITHIN_SECONDS = 60
+
+
+@dataclass
+class Person:
+    """Somebody who calls the API, with a token and an authenticator app."""
+
+    api: str
+    token: str
+    totp_secret: str
+    #: The newest code that was used: each works once.
+    step: int = 0
+    session: requests.Session = field(default_factory=requests.Session)
+
+    def __call__(self, method: str, path: str, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - arguments of `requests`
+        headers = {"Authorization": f"Bearer {self.token}", **kwargs.pop("headers", {})}
+        return self.session.request(
+            method,
+            self.api + path,
+            headers=headers,
+            timeout=ANSWER_SECONDS,
+            **kwargs,
+        )
+
+    def mark(self, target: str, flag: str, value: str = "true") -> dict[str, Any]:
+        answer = self(
+            "POST",
+            "/promotions",
+            json={"target": target, "flag": flag, "value": value},
+            headers={"Idempotency-Key": secrets.token_hex()},
+        )
+        assert answer.status_code == 201, answer.text
+        marked: dict[str, Any] = answer.json()
+        return marked
+
+    def code(self) -> str:
+        """A code that was not used yet. The window reaches one step back and one ahead."""
+        totp, now = pyotp.TOTP(self.totp_secret), int(time.time()) // 30  # noqa: TID251 - a phone has its own clock
+        self.step = max(self.step + 1, now - 1)
+        if self.step > now + 1:
+            time.sleep(30)
+        return totp.generate_otp(self.step)
+
+    def promote(self, promotion_id: str, code: str | None = None) -> requests.Response:
+        headers = {"X-TOTP": code or self.code()}
+        return self("POST", f"/promotions/{promotion_id}/promote", headers=headers)
+
+    def read(self, promotion_id: str) -> dict[str, Any]:
+        """The promotion as it is now."""
+        answer = self("GET", f"/promotions/{promotion_id}")
+        assert answer.status_code == 200, answer.text
+        promotion: dict[str, Any] = answer.json()
+        return promotion
+
+    def settled(
+        self,
+        promotion_id: str,
+        *,
+        within_seconds: float = SETTLED_WITHIN_SECONDS,
+    ) -> dict[str, Any]:
+        """The promotion, once it has settled."""
+        wait_until(
+            lambda: State(self.read(promotion_id)["state"]).terminal,
+            within_seconds=within_seconds,
+        )
+        return self.read(promotion_id)
+
+
+def wait_until(
+    condition: Callable[[], bool],
+    *,
+    within_seconds: float = SETTLED_WITHIN_SECONDS,
+) -> None:
+    """Wait for something to come true; fail the test if it does not."""
+    ends = time.monotonic() + within_seconds
+    while not condition():
+        if time.monotonic() > ends:
+            pytest.fail(f"it has not come true in {within_seconds} s")
+        time.sleep(0.1)
+
+
+def wait_for_step(person: Person, promotion_id: str, step: str) -> dict[str, Any]:
+    """The promotion, once it has come this far."""
+    wait_until(lambda: bool(person.read(promotion_id)["step"] == step))
+    return person.read(promotion_id)
+
+
+@dataclass
+class Town:
+    """A running stack, its people, and a way in behind the API."""
+
+    stack: LocalStack
+    hired: int = 0
+
+    @property
+    def heroku(self) -> SimulatorControls:
+        return SimulatorControls(self.stack.heroku)
+
+    def patches(self, app: str) -> list[dict[str, Any]]:
+        """The PATCHes that Heroku has taken for the app."""
+        patches: list[dict[str, Any]] = self.heroku.truth(app)["patches"]
+        return patches
+
+    def app(self, name: str) -> str:
+        """A new app at Heroku, listed as a target."""
+        self.heroku.create_app(name)
+        answer = self.person("superadmin")("PUT", f"/targets/{name}", json={})
+        assert answer.status_code == 200, answer.text
+        return name
+
+    def person(self, role: str) -> Person:
+        """The demo operator in this role."""
+        operator = self.stack.operators[role]
+        return Person(self.stack.api, operator.token, operator.totp_secret)
+
+    def hire(self) -> Person:
+        """A new promoter, whose codes nobody has used."""
+        self.hired += 1
+        made = DemoOperator.invent(f"promoter{self.hired}")
+        container = self.backdoor()
+        sealed = container.aws.kms.encrypt(
+            KeyId=container.settings.hoist_totp_key_id,
+            Plaintext=made.totp_secret.encode(),
+            EncryptionContext={"operator": made.name},
+        )
+        secret = made.token.partition(".")[2]
+        container.operators.put(  # type: ignore[attr-defined]
+            Operator(
+                name=made.name,
+                role=Role.PROMOTER,
+                token_sha256=hashlib.sha256(secret.encode()).hexdigest(),
+                totp_ciphertext=sealed["CiphertextBlob"],
+            ),
+        )
+        return Person(self.stack.api, made.token, made.totp_secret)
+
+    def backdoor(self) -> Container:
+        """Hoist's own wiring in this process, as root: for what the API does not offer."""
+        container = Container()
+        container.settings = settings_of(self.stack)
+        return container
+
+
+def settings_of(stack: LocalStack) -> Settings:
+    """What the stack's Lambdas are told."""
+    outputs = stack.outputs
+    return Settings(
+        hoist_stage="local",
+        hoist_promotions_table=outputs["PromotionsTable"],
+        hoist_audit_table=outputs["AuditTable"],
+        hoist_locks_table=outputs["LocksTable"],
+        hoist_operators_table=outputs["OperatorsTable"],
+        hoist_targets_table=outputs["TargetsTable"],
+        hoist_wakes_queue_url=outputs["WakesQueueUrl"],
+        hoist_totp_key_id=outputs["TotpKeyId"],
+        hoist_heroku_secret_id=outputs["HerokuSecretId"],
+        heroku_api_url=stack.heroku,
+        hoist_runbook_url="docs/runbook.md",
+    )
+
+
+@pytest.fixture(scope="session")
+def root_credentials() -> Iterator[Callable[[str], None]]:
+    """Let this process speak to a MiniStack as root."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ACCESS_KEY_ID", ROOT_KEY)
+        environment.setenv("AWS_SECRET_ACCESS_KEY", ROOT_KEY)
+        environment.setenv("AWS_DEFAULT_REGION", REGION)
+        yield lambda url: environment.setenv("AWS_ENDPOINT_URL", url)
+
+
+@pytest.fixture(scope="session")
+def town(
+    tmp_path_factory: pytest.TempPathFactory,
+    root_credentials: Callable[[str], None],
+) -> Iterator[Town]:
+    with local_stack(tmp_path_factory.mktemp("stack")) as stack:
+        root_credentials(stack.ministack.url)
+        yield Town(stack)
