@@ -38,6 +38,10 @@ demo: setup ## Watch promotions survive what stuck the old design
 test: setup ## Run the tests (ARGS="-k stalled")
 	$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: bench
+bench: setup ## Measure what docs/performance.md claims
+	$(BIN)/python -m bench.sweep
+
 .PHONY: check
 check: lint lint-infra lint-lock ## All that CI checks besides the tests
 

@@ -23,7 +23,8 @@ from chalicelib.wire import represent, requests
 from chalicelib.wire.contract import openapi
 from chalicelib.wire.problems import problem
 
-app = Chalice(app_name="hoist")
+# Powertools writes the logs: Chalice would write each line a second time.
+app = Chalice(app_name="hoist", configure_logs=False)
 hoist = Container()
 log = Logger(service="hoist")
 

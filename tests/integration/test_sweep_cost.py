@@ -1,0 +1,34 @@
+"""A sweep costs what the open promotions cost, however many have settled."""
+
+import boto3
+
+from bench.sweep import counted, fill
+from chalicelib.adapters.clock import SystemClock
+from chalicelib.adapters.dynamodb import DynamoDBPromotionStore, DynamoDBTargetLocks, Tables
+from chalicelib.adapters.dynamodb.rows import promotion_row
+from chalicelib.usecases.watch import Watch
+from tests.factories import deploying
+from tests.fakes import FakeWakes
+
+
+def test_a_sweep_reads_the_same_with_and_without_a_thousand_settled_promotions(
+    tables: Tables,
+) -> None:
+    for n in range(3):
+        promotion_row(tables.promotions, deploying(target=f"app-{n}")).save()
+    watch = Watch(
+        store=DynamoDBPromotionStore(tables),
+        locks=DynamoDBTargetLocks(tables),
+        wakes=FakeWakes(),
+        clock=SystemClock(),
+    )
+    with counted(tables) as before:
+        watch()
+    fill(tables, boto3.client("dynamodb"), 0, 1_000)
+
+    with counted(tables) as after:
+        report = watch()
+
+    assert report.deploying == 3
+    assert (before.requests, before.rows) == (2, 3)
+    assert after == before
