@@ -60,12 +60,12 @@ lint-infra: setup ## Check the template that would be deployed
 # Resolved again from what is locked: any difference means that pyproject.toml says otherwise.
 .PHONY: lint-lock
 lint-lock: setup
-	@mkdir -p $(BUILD)/lock
-	@cp requirements.txt requirements-dev.txt $(BUILD)/lock
-	@$(LOCK) --output-file $(BUILD)/lock/requirements.txt
-	@$(LOCK) --extra dev --constraint requirements.txt --output-file $(BUILD)/lock/requirements-dev.txt
+	@mkdir -p $(BUILD)/locked
+	@cp requirements.txt requirements-dev.txt $(BUILD)/locked
+	@$(LOCK) --output-file $(BUILD)/locked/requirements.txt
+	@$(LOCK) --extra dev --constraint requirements.txt --output-file $(BUILD)/locked/requirements-dev.txt
 	@for file in requirements.txt requirements-dev.txt; do \
-	  cmp -s $$file $(BUILD)/lock/$$file || { echo "$$file is not what pyproject.toml asks for: make lock" >&2; exit 1; }; \
+	  cmp -s $$file $(BUILD)/locked/$$file || { echo "$$file is not what pyproject.toml asks for: make lock" >&2; exit 1; }; \
 	done
 
 .PHONY: format
