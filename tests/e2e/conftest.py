@@ -182,7 +182,7 @@ def settings_of(stack: LocalStack) -> Settings:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def root_credentials() -> Iterator[Callable[[str], None]]:
     """Let this process speak to a MiniStack as root."""
     with pytest.MonkeyPatch.context() as environment:
@@ -192,7 +192,7 @@ def root_credentials() -> Iterator[Callable[[str], None]]:
         yield lambda url: environment.setenv("AWS_ENDPOINT_URL", url)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def town(
     tmp_path_factory: pytest.TempPathFactory,
     root_credentials: Callable[[str], None],
