@@ -16,6 +16,7 @@ from chalice.app import (
 
 from chalicelib.bootstrap import Container
 from chalicelib.domain.errors import HoistError, TryAgain
+from chalicelib.domain.timeline import timeline as write_timeline
 from chalicelib.usecases.promote import Accepted
 from chalicelib.usecases.show import PromotionDetail
 from chalicelib.usecases.work import LookAgain, Wake, WorkReport
@@ -94,14 +95,14 @@ def shown(seen: PromotionDetail, *, status: int = 200, **headers: str) -> Respon
     return Response(represent.detail(seen), status_code=status, headers=tagged)
 
 
-@app.route("/health")
+@app.route("/health", content_types=ANY_TYPE)
 @answering
 def health() -> Response:
     """Is the API there? Touches nothing else."""
     return Response({"status": "ok", "stage": hoist.settings.hoist_stage})
 
 
-@app.route("/openapi.json")
+@app.route("/openapi.json", content_types=ANY_TYPE)
 @answering
 def contract() -> Response:
     """The contract."""
@@ -121,7 +122,7 @@ def mark() -> Response:
     )
 
 
-@app.route("/promotions", methods=["GET"], authorizer=authorize)
+@app.route("/promotions", methods=["GET"], authorizer=authorize, content_types=ANY_TYPE)
 @answering
 def browse() -> Response:
     """List promotions."""
@@ -135,7 +136,9 @@ def browse() -> Response:
     return Response(represent.page(page, listing.query, now=hoist.clock.now()))
 
 
-@app.route("/promotions/{promotion_id}", methods=["GET"], authorizer=authorize)
+@app.route(
+    "/promotions/{promotion_id}", methods=["GET"], authorizer=authorize, content_types=ANY_TYPE
+)
 @answering
 def show(promotion_id: str) -> Response:
     """Show one promotion."""
@@ -181,7 +184,71 @@ def cancel(promotion_id: str) -> Response:
     return shown(hoist.show.just_written(cancelled, caller=received.caller))
 
 
-@app.route("/promotions/{promotion_id}/audit", methods=["GET"], authorizer=authorize)
+@app.route(
+    "/promotions/{promotion_id}/ack",
+    methods=["POST"],
+    authorizer=authorize,
+    content_types=ANY_TYPE,
+)
+@answering
+def ack(promotion_id: str) -> Response:
+    """Say that somebody knows: no rung is raised for a while."""
+    received = request()
+    acknowledgement = requests.acknowledgement(received)
+    acknowledged = hoist.acknowledge(
+        requests.known_shape(promotion_id),
+        caller=received.caller,
+        lasts=acknowledgement.lasts,
+        note=acknowledgement.note,
+        if_version=requests.if_version(received),
+    )
+    return shown(hoist.show.just_written(acknowledged, caller=received.caller))
+
+
+@app.route(
+    "/promotions/{promotion_id}",
+    methods=["PATCH"],
+    authorizer=authorize,
+    content_types=ANY_TYPE,
+)
+@answering
+def edit(promotion_id: str) -> Response:
+    """Change what is written about a promotion."""
+    received = request()
+    edited = hoist.edit(
+        requests.known_shape(promotion_id),
+        caller=received.caller,
+        words=requests.words(received),
+        if_version=requests.if_version(received),
+    )
+    return shown(hoist.show.just_written(edited, caller=received.caller))
+
+
+@app.route(
+    "/promotions/{promotion_id}/timeline",
+    methods=["GET"],
+    authorizer=authorize,
+    content_types=ANY_TYPE,
+)
+@answering
+def timeline(promotion_id: str) -> Response:
+    """Write the audit trail as Markdown, ready for a retrospective."""
+    trail = hoist.audit(requests.known_shape(promotion_id), caller=request().caller)
+    body = write_timeline(
+        trail.promotion,
+        trail.entries,
+        trail.verification,
+        now=hoist.clock.now(),
+    )
+    return Response(body, headers={"Content-Type": "text/markdown; charset=utf-8"})
+
+
+@app.route(
+    "/promotions/{promotion_id}/audit",
+    methods=["GET"],
+    authorizer=authorize,
+    content_types=ANY_TYPE,
+)
 @answering
 def audit(promotion_id: str) -> Response:
     """Show and verify a promotion's audit trail."""
@@ -189,7 +256,7 @@ def audit(promotion_id: str) -> Response:
     return Response(represent.trail(hoist.audit(wanted, caller=request().caller)))
 
 
-@app.route("/targets", methods=["GET"], authorizer=authorize)
+@app.route("/targets", methods=["GET"], authorizer=authorize, content_types=ANY_TYPE)
 @answering
 def list_targets() -> Response:
     """List the targets."""
@@ -197,7 +264,7 @@ def list_targets() -> Response:
     return Response({"targets": [represent.target(target) for target in targets]})
 
 
-@app.route("/targets/{app_name}", methods=["GET"], authorizer=authorize)
+@app.route("/targets/{app_name}", methods=["GET"], authorizer=authorize, content_types=ANY_TYPE)
 @answering
 def show_target(app_name: str) -> Response:
     """Show one target."""
@@ -212,14 +279,16 @@ def put_target(app_name: str) -> Response:
     received = request()
     target = hoist.put_target(
         requests.app_name(app_name),
+        requests.target_policy(received),
         if_version=requests.if_version(received),
         caller=received.caller,
-        **requests.target_policy(received),
     )
     return Response(represent.target(target), headers={"ETag": represent.etag(target.version)})
 
 
-@app.route("/targets/{app_name}/lock", methods=["GET"], authorizer=authorize)
+@app.route(
+    "/targets/{app_name}/lock", methods=["GET"], authorizer=authorize, content_types=ANY_TYPE
+)
 @answering
 def show_lock(app_name: str) -> Response:
     """Show who works on a target."""

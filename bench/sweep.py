@@ -6,7 +6,7 @@ reads. Time is left out: moto's own grows with its tables, DynamoDB's does not.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from chalicelib.adapters.ids import UlidPromotionIds
 from chalicelib.domain.promotion import Effect, Promotion, SettledBy, State
 from chalicelib.usecases.watch import Watch
 from tests.factories import a_promotion, deploying
-from tests.fakes import FakeWakes
+from tests.fakes import FakeTargets, FakeWakes
 from tests.integration.tables import make_tables
 
 if TYPE_CHECKING:
@@ -94,11 +94,12 @@ def main() -> None:
         tables = Tables(make_tables(client))
         store = DynamoDBPromotionStore(tables)
         for n in range(OPEN):
-            promotion = replace(deploying(), target=f"app-{n}")
+            promotion = deploying(target=f"app-{n}", state_entered_at=SystemClock().now())
             promotion_row(tables.promotions, promotion).save()
         watch = Watch(
             store=store,
             locks=DynamoDBTargetLocks(tables),
+            targets=FakeTargets(),
             wakes=FakeWakes(),
             clock=SystemClock(),
         )

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from chalicelib.adapters.clock import SystemClock
 from chalicelib.settings import Settings
+from chalicelib.usecases.acknowledge import Acknowledge
 from chalicelib.usecases.audit import Audit
 from chalicelib.usecases.authorize import Authorize
 from chalicelib.usecases.browse import Browse
 from chalicelib.usecases.cancel import Cancel
+from chalicelib.usecases.edit import Edit
 from chalicelib.usecases.mark import Mark
 from chalicelib.usecases.promote import Promote
 from chalicelib.usecases.show import Show
@@ -197,6 +199,16 @@ class Container:
         return Cancel(store=self.store, clock=self.clock)
 
     @cached_property
+    def acknowledge(self) -> Acknowledge:
+        """Say that somebody knows."""
+        return Acknowledge(store=self.store, clock=self.clock)
+
+    @cached_property
+    def edit(self) -> Edit:
+        """Change what is written about a promotion."""
+        return Edit(store=self.store, clock=self.clock)
+
+    @cached_property
     def show(self) -> Show:
         """One promotion."""
         return Show(store=self.store, locks=self.locks, clock=self.clock)
@@ -247,4 +259,10 @@ class Container:
     @cached_property
     def watch(self) -> Watch:
         """Wake what does not move."""
-        return Watch(store=self.store, locks=self.locks, wakes=self.wakes, clock=self.clock)
+        return Watch(
+            store=self.store,
+            locks=self.locks,
+            targets=self.targets,
+            wakes=self.wakes,
+            clock=self.clock,
+        )

@@ -8,9 +8,11 @@ from enum import StrEnum
 from typing import Protocol
 
 from chalicelib.domain.audit import StoredEntry
+from chalicelib.domain.errors import HoistError
 from chalicelib.domain.lease import Lease, TargetLock, WaitingOn
+from chalicelib.domain.notice import Notice
 from chalicelib.domain.operator import Operator, SpentCode
-from chalicelib.domain.promotion import Change, Promotion
+from chalicelib.domain.promotion import Change, Promotion, State
 from chalicelib.domain.release import Release
 from chalicelib.domain.target import Target
 
@@ -127,10 +129,11 @@ class PromotionStore(Protocol):
         """All promotions of the target in `deploying`, oldest first. May lag by some seconds."""
         ...
 
-    def all_deploying(self) -> Sequence[Promotion]:
-        """All promotions in `deploying`, longest in it first. May lag by some seconds.
+    def open(self, state: State) -> Sequence[Promotion]:
+        """All promotions in this state, longest in it first. May lag by some seconds.
 
-        Costs what the open work costs, however much has settled.
+        Only for states that are not terminal. Costs what these promotions cost, however many
+        have settled.
         """
         ...
 
@@ -146,7 +149,7 @@ class PromotionStore(Protocol):
         ...
 
     def used_key(self, operator: str, key: str) -> UsedKey | None:
-        """What the operator used this idempotency key for, if it is not forgotten."""
+        """What the operator last used this idempotency key for, forgotten or not."""
         ...
 
 
@@ -174,6 +177,7 @@ class TargetLocks(Protocol):
         self,
         lease: Lease,
         *,
+        looked_at: datetime,
         next_look_at: datetime | None,
         waiting_on: WaitingOn | None,
     ) -> None:
@@ -277,6 +281,22 @@ class Apps(Protocol):
         ...
 
 
+class Undeliverable(HoistError):
+    """The channel will never take this: its configuration has to be mended by somebody."""
+
+
+class Channel(Protocol):
+    """A way to reach people."""
+
+    def deliver(self, notice: Notice) -> None:
+        """Hand the notice over. Doubled notices carry the same dedup key.
+
+        Raises `TryAgain` where the channel is away or asks us to slow down, and `Undeliverable`
+        where it refuses for good.
+        """
+        ...
+
+
 class Alive(Protocol):
     """A heartbeat that goes on while a worker lives."""
 
@@ -289,5 +309,5 @@ class Heartbeat(Protocol):
     """Keeps a worker's claims from ending while it lives."""
 
     def __call__(self, lease: Lease, receipt: str | None) -> AbstractContextManager[Alive]:
-        """Renew the lease, and hold the wake, at once and then every `HEARTBEAT_EVERY`."""
+        """Hold the wake at once; then hold it and renew the lease every `HEARTBEAT_EVERY`."""
         ...

@@ -110,9 +110,9 @@ class FakePromotionStore:
         found = [p for p in self._indexed() if p.target == target and p.state is State.DEPLOYING]
         return sorted(found, key=lambda promotion: promotion.id)
 
-    def all_deploying(self) -> Sequence[Promotion]:
+    def open(self, state: State) -> Sequence[Promotion]:
         never = datetime.min.replace(tzinfo=UTC)
-        found = [p for p in self._indexed() if p.state is State.DEPLOYING]
+        found = [p for p in self._indexed() if p.state is state]
         return sorted(found, key=lambda promotion: promotion.state_entered_at or never)
 
     def page(self, query: Query, *, before: str | None, limit: int, now: datetime) -> Page:  # noqa: ARG002 - the port's signature
@@ -192,12 +192,14 @@ class FakeTargetLocks:
         self,
         lease: Lease,
         *,
+        looked_at: datetime,
         next_look_at: datetime | None,
         waiting_on: WaitingOn | None,
     ) -> None:
         if self.newest(lease):
             self.locks[lease.target] = TargetLock(
                 target=lease.target,
+                looked_at=looked_at,
                 next_look_at=next_look_at,
                 waiting_on=waiting_on,
             )

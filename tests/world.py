@@ -93,7 +93,13 @@ class World:
 
     @property
     def watchdog(self) -> Watch:
-        return Watch(store=self.store, locks=self.locks, wakes=self.wakes, clock=self.clock)
+        return Watch(
+            store=self.store,
+            locks=self.locks,
+            targets=self.targets,
+            wakes=self.wakes,
+            clock=self.clock,
+        )
 
     # Sentences
 
@@ -134,6 +140,14 @@ class World:
 
     def work(self, promotion: Promotion | None = None) -> WorkReport:
         return self.worker(Wake(target=TARGET, promotion_id=promotion.id if promotion else None))
+
+    def work_until_settled(self, promotion: Promotion) -> list[WorkReport]:
+        """Deliver the wake again and again, each time when the worker has asked for it."""
+        reports = [self.work(promotion)]
+        while (again := reports[-1].look_again) and len(reports) < 1000:
+            self.clock.advance(again.after)
+            reports.append(self.work(promotion))
+        return reports
 
     def now(self, promotion: Promotion) -> Promotion:
         """The promotion as it is stored now."""

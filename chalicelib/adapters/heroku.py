@@ -28,23 +28,18 @@ _WRITE_SECONDS = 15
 _RATE_LIMITED_FOR = timedelta(seconds=30)
 _DENIED_FOR = timedelta(minutes=1)
 _RELEASES_A_PAGE = 20
-_PAGES = 10
+_PAGES = 25
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _ERROR_ID = re.compile(r"[a-z_]{1,40}")
 _DENIED = frozenset(
     {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN},
 )
-#: Answers that will be the same for the same request.
-_REFUSED = frozenset(
-    {
-        HTTPStatus.BAD_REQUEST,
-        HTTPStatus.NOT_FOUND,
-        HTTPStatus.NOT_ACCEPTABLE,
-        HTTPStatus.GONE,
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-    },
-)
-_RANGE_NOT_SATISFIABLE = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+#: The account has to be verified first: said with 422, and about no config var.
+_UNVERIFIED = "verification_needed"
+#: Answers that will be the same for the same request: to any …
+_GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+#: … and to a PATCH. A read that is refused like this is a bug of ours, and no promotion's fault.
+_UNACCEPTABLE = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
 
 
 class Token(Protocol):
@@ -89,18 +84,18 @@ class HerokuApps:
         path = f"/apps/{app}/config-vars"
         try:
             answer = self._send("PATCH", path, json=dict(changes), read_seconds=_WRITE_SECONDS)
-        except requests.ConnectTimeout as error:
+        except requests.ConnectTimeout:
             detail = "Heroku could not be reached; nothing was sent."
-            raise TryAgain(detail) from error
+            raise TryAgain(detail) from None
         except requests.RequestException as error:
             why = type(error).__name__
-            raise _ambiguous(why) from error
+            raise _ambiguous(why) from None
         if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise _ambiguous(str(answer.status_code))
         self._check(answer, path)
 
     def releases(self, app: str, *, after: int | None) -> tuple[Release, ...]:
-        """`GET /apps/{app}/releases`, newest first, page by page as far as needed.
+        """`GET /apps/{app}/releases`, newest first, page by page as far as needed: 500 at most.
 
         Without `Range` Heroku orders by id, which says nothing of time.
         """
@@ -151,7 +146,8 @@ class HerokuApps:
                 f"Heroku did not answer ({type(error).__name__}). Nothing is known to be wrong "
                 "with the promotion; Hoist asks again by itself."
             )
-            raise TryAgain(detail) from error
+            # Not chained: the error may quote the request.
+            raise TryAgain(detail) from None
         return self._check(answer, path)
 
     def _send(
@@ -187,11 +183,11 @@ class HerokuApps:
         if status in {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.PARTIAL_CONTENT}:
             return answer
         said = f"Heroku answered {status} {_error_id(answer)} to {path}"
-        if status in _DENIED:
+        if status in _DENIED or _error_id(answer) == _UNVERIFIED:
             self.token.forget()
             detail = f"{said}: it refuses Hoist's token or account. No promotion is at fault."
             raise AccessDenied(detail, after=_DENIED_FOR)
-        if status in _REFUSED:
+        if status in _GONE or (status in _UNACCEPTABLE and answer.request.method == "PATCH"):
             detail = f"{said}, and would answer the same again."
             raise Refused(detail)
         if status == HTTPStatus.TOO_MANY_REQUESTS:

@@ -1,6 +1,7 @@
 """Secrets from Secrets Manager, kept for five minutes."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,6 +14,8 @@ from chalicelib.ports import Clock
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
+#: What an HTTP header can carry (RFC 6750 section 2.1).
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+", re.ASCII)
 KEPT_FOR = timedelta(minutes=5)
 
 
@@ -38,17 +41,17 @@ class HerokuToken:
         self._read_at = None
 
     def _read(self) -> str:
-        with translated("Secrets Manager"):
-            answer = self.client().get_secret_value(SecretId=self.secret_id)
         try:
-            token = json.loads(answer["SecretString"])["token"]
-        except (KeyError, TypeError, ValueError):
-            token = None
-        if not isinstance(token, str) or not token:
+            with translated("Secrets Manager"):
+                answer = self.client().get_secret_value(SecretId=self.secret_id)
+            token = json.loads(answer["SecretString"])["token"].strip()
+        except (AttributeError, KeyError, TypeError, ValueError):
+            token = ""
+        if not _TOKEN.fullmatch(token):
             detail = (
                 "The Heroku token's secret does not hold a token: store "
                 '{"token": "HRKU-…"} in Secrets Manager. Promotions wait until then.'
             )
             # Not chained: the failed parse would show a piece of the secret.
             raise AccessDenied(detail, after=timedelta(minutes=1)) from None
-        return token
+        return str(token)

@@ -30,6 +30,11 @@ RULES: Mapping[str, Rule] = {
         states=frozenset({State.PENDING, State.STAGED}),
         second_factor=False,
     ),
+    "ack": Rule(
+        role=Role.PROMOTER,
+        states=frozenset({State.DEPLOYING}),
+        second_factor=False,
+    ),
 }
 
 _WHY_NOT: Mapping[State, str] = {

@@ -28,6 +28,15 @@ class Action(StrEnum):
     #: The release that carries the value is known, and still running.
     FIND_RELEASE = "find_release"
     SETTLE = "settle"
+    #: Somebody is told that it is `deploying` for long, or that only they can help.
+    ALERT = "alert"
+    #: Somebody knows: no rung is raised for a while.
+    ACKNOWLEDGE = "acknowledge"
+    #: Somebody is told that it expires soon.
+    WARN_OF_EXPIRY = "warn_of_expiry"
+    EXPIRE = "expire"
+    #: What is written about it, not what it does: the link to a retrospective, a note.
+    EDIT = "edit"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +45,8 @@ class AuditEntry:
 
     promotion_id: str
     version: int
+    target: str
+    flag: str
     at: datetime
     actor: str
     action: str
@@ -57,6 +68,8 @@ class AuditEntry:
         return {
             "promotion_id": self.promotion_id,
             "version": self.version,
+            "target": self.target,
+            "flag": self.flag,
             "at": spell(self.at),
             "actor": self.actor,
             "action": self.action,

@@ -74,6 +74,8 @@ class TargetLock:
     #: Not before this does another look promise anything new.
     next_look_at: datetime | None = None
     waiting_on: WaitingOn | None = None
+    #: When the last look that left word, or ended, was.
+    looked_at: datetime | None = None
 
     def held(self, now: datetime) -> bool:
         """Tell whether a worker is on it. A lease past its end counts as free."""

@@ -87,6 +87,16 @@ class SettledBy(StrEnum):
     OPERATOR = "operator"
 
 
+class Rung(StrEnum):
+    """How loudly somebody was told that a promotion is `deploying` for long; lowest first."""
+
+    #: It takes long, and our own release verifiably runs: nobody needs to do anything.
+    INFO = "info"
+    SEV3 = "sev3"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Promotion:
     """A flag's value on its way to a target. Frozen: `advance` makes the next version."""
@@ -123,6 +133,19 @@ class Promotion:
     release_id: str | None = None
     release_version: int | None = None
 
+    #: The highest rung of the alert ladder that was raised.
+    rung: Rung | None = None
+    #: Somebody knows: no rung is raised before this.
+    acknowledged_until: datetime | None = None
+    acknowledged_by: str | None = None
+    #: It was said that it is about to expire.
+    expiry_warned_at: datetime | None = None
+
+    #: It is promoted when this time comes, if it is `staged` then.
+    not_before: datetime | None = None
+    #: Where its incident was written up.
+    rca_url: str | None = None
+
     settled_at: datetime | None = None
     settled_by: SettledBy | None = None
     effect: Effect | None = None
@@ -136,6 +159,10 @@ class Promotion:
     def carried_by(self, config_vars: Mapping[str, str]) -> bool:
         """Tell whether these hold the wanted value (lack the var, where it is to go)."""
         return config_vars.get(self.config_var) == self.value
+
+    def acknowledged(self, now: datetime) -> bool:
+        """Tell whether somebody has said to know of it, and that still holds."""
+        return self.acknowledged_until is not None and now < self.acknowledged_until
 
     def age(self, now: datetime) -> timedelta:
         """Time since it was marked."""
@@ -162,7 +189,8 @@ class Change:
     @property
     def settles(self) -> bool:
         """The promotion ends: it gives its flag's lock back."""
-        return self.after.state.terminal
+        ended_before = self.before is not None and self.before.state.terminal
+        return self.after.state.terminal and not ended_before
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,18 +249,38 @@ def advance(promotion: Promotion, act: Act, **changes: Any) -> Change:  # noqa: 
     return _sealed(replace(promotion, **changes), promotion, act)
 
 
+def annotate(promotion: Promotion, act: Act, **words: str | None) -> Change:
+    """Make the next version with other words about the promotion, in any state.
+
+    Takes `note` and `rca_url` only: a terminal state stays what it is. Raises `ValueError`.
+    """
+    if not words.keys() <= {"note", "rca_url"}:
+        message = f"only words may change, not {sorted(words)}"
+        raise ValueError(message)
+    return _sealed(replace(promotion, **words), promotion, act)  # type: ignore[arg-type]
+
+
 def _sealed(drafted: Promotion, before: Promotion | None, act: Act) -> Change:
-    """Close a transition: the next version, and its entry at the head of the chain."""
+    """Close a transition: the next version, and its entry at the head of the chain.
+
+    The entry that settles a promotion says which rung of the alert ladder it takes back.
+    """
+    facts = dict(act.facts)
+    settles = drafted.state.terminal and (before is None or before.state is not drafted.state)
+    if settles and drafted.rung:
+        facts["resolves"] = drafted.rung
     entry = AuditEntry(
         promotion_id=drafted.id,
         version=drafted.version + 1,
+        target=drafted.target,
+        flag=drafted.flag,
         at=act.at,
         actor=act.actor,
         action=act.action,
         from_state=before.state if before else None,
         to_state=drafted.state,
         step=drafted.step,
-        facts=act.facts,
+        facts=facts,
         prev_hash=drafted.audit_hash,
     )
     after = replace(drafted, version=entry.version, audit_hash=entry.hash)

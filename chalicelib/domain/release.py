@@ -1,15 +1,20 @@
 """What Heroku shows of a target, and what it proves of a promotion."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 
 from chalicelib.domain.promotion import Effect, Promotion, Step
 
 #: How long after a confirmed PATCH its release may stay unseen before that is taken as "none came".
 #: Creation has always been seen to be immediate; nothing documents it.
 RELEASE_APPEARS_WITHIN = timedelta(minutes=2)
+
+#: Among how many releases after its baseline a promotion's own is looked for. It comes right after
+#: its baseline, but for what others release in the moment between.
+OURS_IS_AMONG = 20
 
 
 class ReleaseStatus(StrEnum):
@@ -40,12 +45,13 @@ class Release:
 class TargetView:
     """A target as Heroku shows it at one moment. Holds flags' config vars only."""
 
-    #: The app's config vars. During a release phase they may still be the old ones.
-    config_vars: Mapping[str, str]
     #: Newest first; at least down to the lowest baseline asked for.
     releases: tuple[Release, ...]
-    #: Config vars of single releases, by release version: the proof.
-    carried: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    #: The app's config vars. During a release phase they may still be the old ones. Not needed
+    #: where all promotions await the newest release.
+    config_vars: Mapping[str, str] = field(default_factory=dict)
+    #: Config vars of single releases, by release version: the proof. `None`: Heroku shows none.
+    carried: Mapping[int, Mapping[str, str] | None] = field(default_factory=dict)
 
     @property
     def current(self) -> Release | None:
@@ -67,48 +73,64 @@ class TargetView:
         newest = self.releases[0] if self.releases else None
         return newest if newest and newest.status is ReleaseStatus.PENDING else None
 
+    def awaited_by(self, promotion: Promotion) -> bool:
+        """Tell whether the newest release is the promotion's own and runs: only time helps."""
+        running = self.running
+        return running is not None and running.version == promotion.release_version
+
+    def carries(self, release: Release, promotion: Promotion) -> bool | None:
+        """Tell whether the release carries the promotion's value; `None` where that is unknown."""
+        carried = self.carried.get(release.version)
+        return None if carried is None else promotion.carried_by(carried)
+
     def live(self, promotion: Promotion) -> Release | None:
-        """The current release, where it succeeded and carries the promotion's value."""
-        current = self.current
-        if current is None or current.status is not ReleaseStatus.SUCCEEDED:
-            return None
-        carried = self.carried.get(current.version)
-        return current if carried is not None and promotion.carried_by(carried) else None
+        """The current release, where it carries the promotion's value.
 
-    def release_of(self, promotion: Promotion) -> Release | None:
-        """The promotion's own release: the first after its baseline that carries its value.
-
-        Later ones carry it too, for config vars pass on from release to release.
+        It may have expired since: that destroys what it was made of, not what runs.
         """
-        if promotion.baseline_version is None:
+        current = self.current
+        lasting = {ReleaseStatus.SUCCEEDED, ReleaseStatus.EXPIRED}
+        if current is None or current.status not in lasting:
             return None
-        return next(
-            (
-                release
-                for release in reversed(self.releases)
-                if release.version > promotion.baseline_version
-                and release.version in self.carried
-                and promotion.carried_by(self.carried[release.version])
-            ),
-            None,
-        )
+        return current if self.carries(current, promotion) else None
+
+    def candidates(self, promotion: Promotion) -> Iterator[Release]:
+        """The releases that may be the promotion's own, oldest first: those after its baseline.
+
+        The first that carries the value is its own; later ones carry it too, for config vars
+        pass on from release to release. Ours follows its baseline closely.
+        """
+        baseline = promotion.baseline_version
+        if baseline is not None:
+            later = (r for r in reversed(self.releases) if r.version > baseline)
+            yield from islice(later, OURS_IS_AMONG)
 
 
-def versions_to_read(promotions: Iterable[Promotion], view: TargetView) -> frozenset[int]:
-    """Which releases' own config vars are needed to decide on these promotions."""
-    needed: set[int] = set()
-    for promotion in promotions:
-        if promotion.step is Step.QUEUED and not promotion.carried_by(view.config_vars):
-            continue
-        if view.current is not None:
-            needed.add(view.current.version)
-        if promotion.release_version is None and promotion.baseline_version is not None:
-            needed |= {
-                release.version
-                for release in view.releases
-                if release.version > promotion.baseline_version
-            }
-    return frozenset(needed)
+def to_read_next(promotion: Promotion, view: TargetView) -> int | None:
+    """The next release whose own config vars are needed to judge; `None`: enough is known."""
+    for release in _evidence(promotion, view):
+        if release.version not in view.carried:
+            return release.version
+    return None
+
+
+def _evidence(promotion: Promotion, view: TargetView) -> Iterator[Release]:
+    """The releases that decide on the promotion; of its candidates none beyond its own."""
+    if promotion.step is Step.QUEUED and not promotion.carried_by(view.config_vars):
+        return
+    if view.awaited_by(promotion):
+        return
+    if view.current:
+        yield view.current
+    if promotion.step is Step.QUEUED:
+        return
+    if view.running:
+        yield view.running
+    if promotion.release_version is None:
+        for release in view.candidates(promotion):
+            yield release
+            if view.carries(release, promotion):
+                return
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +158,10 @@ class Running:
 
 @dataclass(frozen=True, kw_only=True)
 class Unproven:
-    """Heroku took the value; nothing proves yet what became of it."""
+    """Heroku may have taken the value; what it shows does not say what became of it."""
+
+    #: So little time has passed that its release may be about to show.
+    fresh: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,21 +182,36 @@ Verdict = Live | NotLive | Running | Unproven | NotSent | Behind
 def judge(promotion: Promotion, view: TargetView, *, now: datetime) -> Verdict:
     """Say what Heroku's view proves of a `deploying` promotion.
 
-    `view.carried` must hold what `versions_to_read` asks for.
+    `view` must hold all that `to_read_next` asks for. What Heroku does not show is never taken
+    for proof, neither that the value is live nor that it is not.
     """
     live = view.live(promotion)
-    if promotion.step is Step.QUEUED:
-        if view.running is None and live and promotion.carried_by(view.config_vars):
-            return Live(release=live)
-        return _to_send(view)
-    if live is not None:
+    if live is not None and _lasts(promotion, live, view):
         return Live(release=live)
+    if promotion.step is Step.QUEUED:
+        return _to_send(view)
+    if _unreadable(promotion, view):
+        return Unproven(fresh=_fresh(promotion, now))
     release = _known_release(promotion, view)
     if release is not None:
         return _with_release(promotion, release, view)
-    if promotion.step is Step.INTENT:
-        return _to_send(view)
     return _without_release(promotion, view, now)
+
+
+def _lasts(promotion: Promotion, live: Release, view: TargetView) -> bool:
+    """Tell a live value that stays from one that an older release shows for a last moment."""
+    baseline = promotion.baseline_version
+    ours_or_later = baseline is not None and live.version > baseline
+    return ours_or_later or (view.running is None and promotion.carried_by(view.config_vars))
+
+
+def _unreadable(promotion: Promotion, view: TargetView) -> bool:
+    return any(view.carries(release, promotion) is None for release in _evidence(promotion, view))
+
+
+def _fresh(promotion: Promotion, now: datetime) -> bool:
+    entered = promotion.step_entered_at
+    return entered is not None and now - entered < RELEASE_APPEARS_WITHIN
 
 
 def _to_send(view: TargetView) -> NotSent | Behind:
@@ -180,7 +220,7 @@ def _to_send(view: TargetView) -> NotSent | Behind:
 
 def _known_release(promotion: Promotion, view: TargetView) -> Release | None:
     if promotion.release_version is None:
-        return view.release_of(promotion)
+        return next((r for r in view.candidates(promotion) if view.carries(r, promotion)), None)
     return next((r for r in view.releases if r.version == promotion.release_version), None)
 
 
@@ -188,11 +228,15 @@ def _without_release(
     promotion: Promotion,
     view: TargetView,
     now: datetime,
-) -> NotLive | Unproven:
-    entered = promotion.step_entered_at
-    fresh = entered is not None and now - entered < RELEASE_APPEARS_WITHIN
-    if fresh or promotion.release_version is not None:
-        return Unproven()
+) -> NotLive | Unproven | NotSent | Behind:
+    if promotion.release_version is not None:
+        return Unproven(fresh=False)
+    if promotion.step is Step.INTENT:
+        return _to_send(view)
+    undecided = {ReleaseStatus.PENDING, ReleaseStatus.UNKNOWN}
+    fresh = _fresh(promotion, now)
+    if fresh or any(release.status in undecided for release in view.candidates(promotion)):
+        return Unproven(fresh=fresh)
     if promotion.carried_by(view.config_vars):
         return NotLive(
             effect=Effect.STORED_NOT_LIVE,
@@ -211,8 +255,7 @@ def _with_release(
     release: Release,
     view: TargetView,
 ) -> NotLive | Running:
-    stored = promotion.carried_by(view.config_vars)
-    current = view.current
+    current, running = view.current, view.running
     ended = {
         ReleaseStatus.SUCCEEDED: current is not None and current.version > release.version,
         ReleaseStatus.FAILED: True,
@@ -222,6 +265,10 @@ def _with_release(
     }
     if not ended[release.status]:
         return Running(release=release)
+    if running and view.carries(running, promotion):
+        # A retry of the release, or a later one, is about to make it live after all.
+        return Running(release=running)
+    stored = promotion.carried_by(view.config_vars)
     return NotLive(
         effect=_effect(stored=stored),
         reason=_reason(release, current, stored=stored),

@@ -1,6 +1,8 @@
 """Targets: the Heroku apps that Hoist may change, and the policy for each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from chalicelib.domain.ladder import Ladder
 
 #: Promotions that share one PATCH, and so one restart of the app.
 MAX_FLAGS_PER_RELEASE = 50
@@ -14,3 +16,4 @@ class Target:
     version: int
     description: str | None = None
     max_flags_per_release: int = MAX_FLAGS_PER_RELEASE
+    ladder: Ladder = field(default_factory=Ladder)

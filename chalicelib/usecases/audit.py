@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from chalicelib.domain.audit import StoredEntry, Verification, verify
 from chalicelib.domain.operator import Caller, Role
+from chalicelib.domain.promotion import Promotion
 from chalicelib.ports import PromotionStore
 from chalicelib.usecases.lookup import wanted
 
@@ -13,6 +14,7 @@ from chalicelib.usecases.lookup import wanted
 class Trail:
     """The entries, oldest first, and what recomputing their chain has shown."""
 
+    promotion: Promotion
     entries: Sequence[StoredEntry]
     verification: Verification
 
@@ -34,4 +36,4 @@ class Audit:
             if stored.entry.version <= promotion.version
         ]
         verification = verify(entries, version=promotion.version, head=promotion.audit_hash)
-        return Trail(entries=entries, verification=verification)
+        return Trail(promotion=promotion, entries=entries, verification=verification)

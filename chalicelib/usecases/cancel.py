@@ -4,20 +4,18 @@ from dataclasses import dataclass
 
 from chalicelib.domain.actions import require_state
 from chalicelib.domain.audit import Action
-from chalicelib.domain.errors import Code, Rejected
 from chalicelib.domain.operator import Caller, Role
 from chalicelib.domain.promotion import (
     Act,
+    Change,
     Effect,
     Promotion,
     SettledBy,
     State,
     advance,
 )
-from chalicelib.ports import Clock, Lost, PromotionStore
-from chalicelib.usecases.lookup import require_version, wanted
-
-_ATTEMPTS = 3
+from chalicelib.ports import Clock, PromotionStore
+from chalicelib.usecases.lookup import changed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,14 +37,13 @@ class Cancel:
         reason: str | None,
     ) -> Promotion:
         caller.require(Role.PROMOTER)
-        for _ in range(_ATTEMPTS):
-            promotion = wanted(self.store, promotion_id)
+
+        def cancelled(promotion: Promotion) -> Change | None:
             if promotion.state is State.CANCELLED:
-                return promotion
+                return None
             require_state(promotion, "cancel")
-            require_version(promotion, if_version)
             now = self.clock.now()
-            change = advance(
+            return advance(
                 promotion,
                 Act(actor=caller.name, action=Action.CANCEL, at=now, facts={"reason": reason}),
                 state=State.CANCELLED,
@@ -55,12 +52,5 @@ class Cancel:
                 effect=Effect.NONE,
                 reason=reason,
             )
-            try:
-                self.store.commit(change)
-            except Lost:
-                continue
-            return change.after
-        raise Rejected(
-            Code.CONTENTION,
-            "Others are changing this promotion at the same moment. Nothing was changed.",
-        )
+
+        return changed(self.store, promotion_id, cancelled, if_version=if_version)

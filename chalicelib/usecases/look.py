@@ -42,7 +42,7 @@ from chalicelib.domain.release import (
     Unproven,
     Verdict,
     judge,
-    versions_to_read,
+    to_read_next,
 )
 from chalicelib.ports import Alive, Apps, Clash, Clock, Lost, PromotionStore
 
@@ -64,7 +64,7 @@ class Visit:
     #: Newest versions seen or written, for the index lags behind our own writes.
     known: dict[str, Promotion] = field(default_factory=dict)
     #: Config vars of releases; they never change.
-    carried: dict[int, Mapping[str, str]] = field(default_factory=dict)
+    carried: dict[int, Mapping[str, str] | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Begin with full batches."""
@@ -104,8 +104,7 @@ class Look:
         now = self.clock.now()
         verdicts = {promotion.id: judge(promotion, view, now=now) for promotion in wanted}
         moved = [self._record(visit, p, verdicts[p.id]) for p in wanted]
-        unsent = [p for p in wanted if isinstance(verdicts[p.id], NotSent)]
-        sent = bool(unsent) and self._send(visit, unsent, view)
+        sent = self._send(visit, _unsent(wanted, verdicts), view)
         return Outlook(
             open=tuple(self._still_open(visit, wanted)),
             moved=sent or any(moved),
@@ -150,14 +149,17 @@ class Look:
         """Read the target: config vars, releases, and of the releases that matter their own."""
         baselines = [p.baseline_version for p in wanted if p.baseline_version is not None]
         view = TargetView(
-            config_vars=self.apps.config_vars(visit.target),
             releases=self.apps.releases(visit.target, after=min(baselines, default=None)),
+            carried=visit.carried,
         )
-        for version in sorted(versions_to_read(wanted, view) - visit.carried.keys()):
-            carried = self.apps.release_config_vars(visit.target, version)
-            if carried is not None:
-                visit.carried[version] = carried
-        return replace(view, carried=visit.carried)
+        if all(view.awaited_by(promotion) for promotion in wanted):
+            return view
+        view = replace(view, config_vars=self.apps.config_vars(visit.target))
+        # What is read here shows in `view`: it holds the very mapping.
+        for promotion in wanted:
+            while (version := to_read_next(promotion, view)) is not None:
+                visit.carried[version] = self.apps.release_config_vars(visit.target, version)
+        return view
 
     def _record(self, visit: Visit, promotion: Promotion, verdict: Verdict) -> bool:
         """Write down what a verdict proves. Tells whether that changed anything."""
@@ -214,8 +216,8 @@ class Look:
         try:
             self.apps.set_config_vars(visit.target, {p.config_var: p.value for p in batch})
         except Refused as refused:
-            self._narrow(visit, batch, view, refused)
-            return True
+            return self._narrow(visit, batch, view, refused)
+        visit.batch = min(2 * visit.batch, visit.max_batch)
         for promotion in batch:
             self._commit(
                 visit,
@@ -228,13 +230,13 @@ class Look:
         return True
 
     def _intend(self, visit: Visit, promotion: Promotion, view: TargetView) -> bool:
-        """Have on record what is about to be written, over what. Tells whether it is."""
+        """Have on record what is about to be written, over what. Tells whether it is.
+
+        Also where the same intent is on record already: the write proves that the promotion,
+        which may have been read from an index, is still as it was read.
+        """
         previous = view.config_vars.get(promotion.config_var)
         baseline = view.newest_version
-        if promotion.step is Step.INTENT and (
-            (promotion.previous_value, promotion.baseline_version) == (previous, baseline)
-        ):
-            return True
         facts = {
             "config_var": promotion.config_var,
             "value": promotion.value,
@@ -256,16 +258,16 @@ class Look:
         batch: Sequence[Promotion],
         view: TargetView,
         refused: Refused,
-    ) -> None:
+    ) -> bool:
         """Heroku refused a batch: one alone is guilty; of more, the next look sends half."""
         if len(batch) > 1:
             visit.batch = len(batch) // 2
-            return
-        visit.batch = visit.max_batch
+            return True
+        visit.batch = min(2, visit.max_batch)
         (guilty,) = batch
         stored = guilty.carried_by(view.config_vars)
         effect = Effect.STORED_NOT_LIVE if stored else Effect.NONE
-        self._settle(visit, guilty, NotLive(effect=effect, reason=refused.detail))
+        return self._settle(visit, guilty, NotLive(effect=effect, reason=refused.detail))
 
     def _commit(self, visit: Visit, change: Change) -> bool:
         """Write a transition under the lease's fence; having lost, remember who won."""
@@ -282,6 +284,13 @@ class Look:
 
     def _act(self, action: Action, facts: Mapping[str, Any]) -> Act:
         return Act(actor=_ACTOR, action=action, at=self.clock.now(), facts=facts)
+
+
+def _unsent(wanted: Sequence[Promotion], verdicts: Mapping[str, Verdict]) -> list[Promotion]:
+    """What has to be sent now: nothing while the release of an earlier PATCH is about to show."""
+    if any(isinstance(verdict, Unproven) and verdict.fresh for verdict in verdicts.values()):
+        return []
+    return [promotion for promotion in wanted if isinstance(verdicts[promotion.id], NotSent)]
 
 
 def _release_facts(release: Release | None) -> dict[str, Any]:

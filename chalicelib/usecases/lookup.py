@@ -1,8 +1,12 @@
-"""Find the promotion that a request is about, as the request expects it to be."""
+"""Find the promotion that a request is about, as the request expects it to be, and change it."""
+
+from collections.abc import Callable
 
 from chalicelib.domain.errors import Code, Rejected
-from chalicelib.domain.promotion import Promotion
-from chalicelib.ports import PromotionStore
+from chalicelib.domain.promotion import Change, Promotion
+from chalicelib.ports import Lost, PromotionStore
+
+_ATTEMPTS = 3
 
 
 def wanted(store: PromotionStore, promotion_id: str) -> Promotion:
@@ -25,3 +29,37 @@ def require_version(promotion: Promotion, version: int | None) -> None:
             f"{promotion.version} ({promotion.state}). Nothing was changed. Read it again.",
             conflict={"version": promotion.version, "state": promotion.state},
         )
+
+
+def changed(
+    store: PromotionStore,
+    promotion_id: str,
+    change: Callable[[Promotion], Change | None],
+    *,
+    if_version: int | None,
+) -> Promotion:
+    """Write the change that `change` makes of the promotion; read it again where the write lost.
+
+    `change` answers `None` where the promotion is as wanted already, and raises `Rejected` where
+    it must not be changed. Raises `Rejected` where others keep winning.
+    """
+    for _ in range(_ATTEMPTS):
+        promotion = wanted(store, promotion_id)
+        made = change(promotion)
+        if made is None:
+            return promotion
+        require_version(promotion, if_version)
+        try:
+            store.commit(made)
+        except Lost:
+            continue
+        return made.after
+    raise contended()
+
+
+def contended() -> Rejected:
+    """The answer where others keep winning."""
+    return Rejected(
+        Code.CONTENTION,
+        "Others are changing this promotion at the same moment. Nothing was changed.",
+    )

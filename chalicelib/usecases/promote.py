@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from chalicelib.domain.actions import require_state
 from chalicelib.domain.audit import Action
-from chalicelib.domain.errors import Code, Rejected, TryAgain
+from chalicelib.domain.errors import TryAgain
 from chalicelib.domain.operator import Caller, Role, SpentCode
 from chalicelib.domain.promotion import Act, Promotion, State, Step, advance
 from chalicelib.ports import Clash, Clock, Lost, PromotionStore, Wakes
-from chalicelib.usecases.lookup import require_version, wanted
+from chalicelib.usecases.lookup import contended, require_version, wanted
 from chalicelib.usecases.step_up import StepUp, reused
 
 _ATTEMPTS = 3
@@ -68,10 +68,7 @@ class Promote:
             accepted = self._commit(promotion, order, spend)
             if accepted:
                 return Accepted(promotion=accepted, replayed=False, woken=self._wake(accepted))
-        raise Rejected(
-            Code.CONTENTION,
-            "Others are changing this promotion at the same moment. Nothing was changed.",
-        )
+        raise contended()
 
     def _commit(
         self,

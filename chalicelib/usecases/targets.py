@@ -1,12 +1,13 @@
 """List, show and set the targets that Hoist may change."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from chalicelib.domain.errors import Code, Rejected
+from chalicelib.domain.ladder import Ladder
 from chalicelib.domain.lease import TargetLock
 from chalicelib.domain.operator import Caller, Role
-from chalicelib.domain.target import Target
+from chalicelib.domain.target import MAX_FLAGS_PER_RELEASE, Target
 from chalicelib.ports import TargetLocks, Targets
 
 
@@ -50,6 +51,15 @@ class ShowLock:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What a superadmin decides of a target."""
+
+    description: str | None = None
+    max_flags_per_release: int = MAX_FLAGS_PER_RELEASE
+    ladder: Ladder = field(default_factory=Ladder)
+
+
+@dataclass(frozen=True, kw_only=True)
 class PutTarget:
     """List an app, or change its policy; is idempotent.
 
@@ -61,9 +71,8 @@ class PutTarget:
     def __call__(
         self,
         app: str,
+        policy: Policy,
         *,
-        description: str | None,
-        max_flags_per_release: int,
         if_version: int | None,
         caller: Caller,
     ) -> Target:
@@ -72,11 +81,16 @@ class PutTarget:
         version = stored.version if stored else 0
         target = Target(
             app=app,
-            version=version + 1,
-            description=description,
-            max_flags_per_release=max_flags_per_release,
+            version=version,
+            description=policy.description,
+            max_flags_per_release=policy.max_flags_per_release,
+            ladder=policy.ladder,
         )
-        if (if_version is not None and if_version != version) or not self.targets.put(target):
+        fresh = if_version in {None, version}
+        if fresh and target == stored:
+            return target
+        target = replace(target, version=version + 1)
+        if not fresh or not self.targets.put(target):
             raise Rejected(
                 Code.VERSION_STALE,
                 f"The policy of {app} has changed since you read it. Nothing was changed. "

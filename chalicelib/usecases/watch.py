@@ -1,54 +1,230 @@
-"""Find what does not move, and wake it."""
+"""Find what does not move: wake it, tell somebody, let it expire, let it begin in time."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
+from chalicelib.domain.audit import Action
 from chalicelib.domain.errors import TryAgain
-from chalicelib.ports import Clock, PromotionStore, TargetLocks, Wakes
+from chalicelib.domain.ladder import Ladder, rung_to_raise
+from chalicelib.domain.lease import TargetLock
+from chalicelib.domain.promotion import (
+    Act,
+    Change,
+    Effect,
+    Promotion,
+    Rung,
+    SettledBy,
+    State,
+    Step,
+    advance,
+)
+from chalicelib.domain.waiting import waiting_on
+from chalicelib.ports import Clock, Lost, PromotionStore, TargetLocks, Targets, Wakes
+
+#: How long before a promotion expires somebody is told.
+EXPIRY_WARNING = timedelta(days=1)
+_ACTOR = "watchdog"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class WatchReport:
     """What one sweep saw and did."""
 
     #: Promotions in `deploying`.
-    deploying: int
-    woken: tuple[str, ...]
+    deploying: int = 0
+    #: How long the oldest of them has been: the age that the alarm watches.
+    oldest: timedelta = timedelta(0)
+    #: Of them, by the highest rung raised.
+    rungs: dict[Rung, int] = field(default_factory=lambda: dict.fromkeys(Rung, 0))
+    woken: list[str] = field(default_factory=list)
     #: Targets whose wake could not be queued; the next sweep tries them again.
-    unreached: tuple[str, ...]
+    unreached: list[str] = field(default_factory=list)
+    #: Promotions whose rung was raised just now.
+    alerted: dict[str, Rung] = field(default_factory=dict)
+    warned: list[str] = field(default_factory=list)
+    expired: list[str] = field(default_factory=list)
+    begun: list[str] = field(default_factory=list)
+    #: Promotions that this sweep could not deal with, and why; the others were dealt with.
+    broken: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Watch:
-    """Wake every target with a `deploying` promotion that nobody works on; safe to repeat.
+    """Sweep all open promotions; safe to repeat, and to run side by side.
 
-    Costs what the open promotions cost, however many have settled. A target that cannot be
-    woken does not keep the others from it.
+    Every change is conditional, so of two sweeps that see the same, one writes. Costs what the
+    open promotions cost, however many have settled. What goes wrong with one of them does not
+    keep the others from their due; it is reported.
     """
 
     store: PromotionStore
     locks: TargetLocks
+    targets: Targets
     wakes: Wakes
     clock: Clock
 
     def __call__(self) -> WatchReport:
-        deploying = self.store.all_deploying()
-        due = self._due({promotion.target for promotion in deploying})
-        unreached = tuple(target for target in due if not self._woken(target))
-        return WatchReport(
-            deploying=len(deploying),
-            woken=tuple(target for target in due if target not in unreached),
-            unreached=unreached,
-        )
+        report = WatchReport()
+        self._sweep_waiting(report)
+        self._sweep_deploying(report)
+        return report
 
-    def _due(self, targets: Iterable[str]) -> list[str]:
+    # `deploying`: wakes and the alert ladder
+
+    def _sweep_deploying(self, report: WatchReport) -> None:
+        deploying = self.store.open(State.DEPLOYING)
+        locks = self.locks.get_all({promotion.target for promotion in deploying})
+        self._wake(locks, report)
         now = self.clock.now()
-        locks = self.locks.get_all(targets)
-        return sorted(target for target, lock in locks.items() if lock.due(now))
+        ladders: dict[str, Ladder] = {}
+        for promotion in deploying:
+            with _Guard(report, promotion):
+                if promotion.target not in ladders:
+                    ladders[promotion.target] = self._ladder(promotion.target)
+                self._climb(
+                    promotion,
+                    locks[promotion.target],
+                    ladders[promotion.target],
+                    deploying,
+                    now,
+                    report,
+                )
+        _measure(deploying, now, report)
 
-    def _woken(self, target: str) -> bool:
+    def _wake(self, locks: Mapping[str, TargetLock], report: WatchReport) -> None:
+        now = self.clock.now()
+        for target in sorted(target for target, lock in locks.items() if lock.due(now)):
+            self._send(target, report)
+
+    def _send(self, target: str, report: WatchReport) -> None:
         try:
             self.wakes.send(target)
         except TryAgain:
+            report.unreached.append(target)
+        else:
+            report.woken.append(target)
+
+    def _ladder(self, target: str) -> Ladder:
+        listed = self.targets.get(target)
+        return listed.ladder if listed else Ladder()
+
+    def _climb(  # noqa: PLR0913, PLR0917 - what an alert has to tell
+        self,
+        promotion: Promotion,
+        lock: TargetLock,
+        ladder: Ladder,
+        deploying: Iterable[Promotion],
+        now: datetime,
+        report: WatchReport,
+    ) -> None:
+        rung = rung_to_raise(promotion, lock, ladder, now=now)
+        if rung is None:
+            return
+        of_target = [p for p in deploying if p.target == promotion.target]
+        waiting = waiting_on(promotion, lock=lock, deploying=of_target, now=now)
+        facts = {
+            "alert": "stalled",
+            "rung": rung,
+            "step": promotion.step,
+            "minutes": _minutes(promotion.time_in_state(now)),
+            "promoted_by": promotion.promoted_by,
+            "waiting_on": waiting.text if waiting else None,
+        }
+        change = advance(promotion, self._act(Action.ALERT, facts), rung=rung)
+        if self._won(change):
+            report.alerted[promotion.id] = rung
+
+    # `pending` and `staged`: expiry and schedules
+
+    def _sweep_waiting(self, report: WatchReport) -> None:
+        for promotion in [*self.store.open(State.PENDING), *self.store.open(State.STAGED)]:
+            with _Guard(report, promotion):
+                self._attend(promotion, report)
+
+    def _attend(self, promotion: Promotion, report: WatchReport) -> None:
+        now = self.clock.now()
+        if now >= promotion.expires_at:
+            if self._won(self._expiry(promotion)):
+                report.expired.append(promotion.id)
+        elif promotion.state is State.STAGED and _has_come(promotion.not_before, now):
+            if self._won(self._beginning(promotion)):
+                report.begun.append(promotion.id)
+                self._send(promotion.target, report)
+        elif promotion.expiry_warned_at is None and now >= promotion.expires_at - EXPIRY_WARNING:
+            facts = {"expires_at": promotion.expires_at.isoformat()}
+            act = self._act(Action.WARN_OF_EXPIRY, facts)
+            if self._won(advance(promotion, act, expiry_warned_at=now)):
+                report.warned.append(promotion.id)
+
+    def _expiry(self, promotion: Promotion) -> Change:
+        act = self._act(Action.EXPIRE, {"expires_at": promotion.expires_at.isoformat()})
+        return advance(
+            promotion,
+            act,
+            state=State.EXPIRED,
+            settled_at=act.at,
+            settled_by=SettledBy.WATCHDOG,
+            effect=Effect.NONE,
+            reason="Nobody promoted it in time.",
+        )
+
+    def _beginning(self, promotion: Promotion) -> Change:
+        not_before = promotion.not_before
+        facts = {"value": promotion.value, "not_before": not_before and not_before.isoformat()}
+        act = self._act(Action.PROMOTE, facts)
+        return advance(
+            promotion,
+            act,
+            state=State.DEPLOYING,
+            step=Step.QUEUED,
+            promoted_by=_ACTOR,
+            promoted_at=act.at,
+        )
+
+    def _won(self, change: Change) -> bool:
+        """Write the change; losing means that somebody else moved the promotion: all is well."""
+        try:
+            self.store.commit(change)
+        except Lost:
             return False
         return True
+
+    def _act(self, action: Action, facts: Mapping[str, object]) -> Act:
+        return Act(actor=_ACTOR, action=action, at=self.clock.now(), facts=facts)
+
+
+@dataclass(frozen=True)
+class _Guard:
+    """Keeps what goes wrong with one promotion from the others, and reports it."""
+
+    report: WatchReport
+    promotion: Promotion
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        self.report.broken[self.promotion.id] = type(error).__name__
+        return True
+
+
+def _has_come(not_before: datetime | None, now: datetime) -> bool:
+    return not_before is not None and not_before <= now
+
+
+def _minutes(duration: timedelta) -> int | None:
+    """Whole minutes; `None` for a time that is not known."""
+    return None if duration == timedelta.max else int(duration.total_seconds() // 60)
+
+
+def _measure(deploying: Sequence[Promotion], now: datetime, report: WatchReport) -> None:
+    ages = [promotion.time_in_state(now) for promotion in deploying]
+    report.deploying = len(deploying)
+    report.oldest = max(ages, default=timedelta(0))
+    for promotion in deploying:
+        rung = report.alerted.get(promotion.id, promotion.rung)
+        if rung:
+            report.rungs[rung] += 1

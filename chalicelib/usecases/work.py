@@ -12,9 +12,10 @@ from chalicelib.domain.errors import (
     TryAgain,
     Unavailable,
 )
+from chalicelib.domain.ladder import RELEASE_PHASE_LASTS
 from chalicelib.domain.lease import LEASE_LASTS, Lease, TargetLock, Waiting, WaitingOn
 from chalicelib.domain.promotion import Promotion
-from chalicelib.domain.release import Behind, Release, Running
+from chalicelib.domain.release import Behind, Release, Running, Unproven
 from chalicelib.domain.target import MAX_FLAGS_PER_RELEASE
 from chalicelib.domain.waiting import clock_time
 from chalicelib.ports import (
@@ -97,12 +98,17 @@ class Work:
 
     def __call__(self, wake: Wake) -> WorkReport:
         now = self.clock.now()
-        lease = self.locks.acquire(
-            wake.target,
-            holder=self.holder(),
-            now=now,
-            until=now + LEASE_LASTS,
-        )
+        try:
+            lease = self.locks.acquire(
+                wake.target,
+                holder=self.holder(),
+                now=now,
+                until=now + LEASE_LASTS,
+            )
+        except Unavailable as away:
+            # The wake is not held yet: without putting it back it would be long away.
+            again = LookAgain(after=away.after, because=away.detail)
+            return WorkReport(target=wake.target, look_again=again)
         if isinstance(lease, TargetLock):
             return WorkReport(target=wake.target, look_again=_when_free(lease, now))
         ending = _Ending()
@@ -132,7 +138,11 @@ class Work:
     def _stay(self, visit: Visit) -> _Ending:
         """Look until nothing is open or patience ends, whatever Heroku answers."""
         try:
-            return self._look_until_done(visit)
+            try:
+                return self._look_until_done(visit)
+            except Refused as refused:
+                self.look.refuse_all(visit, refused)
+                return _Ending()
         except Unavailable:
             # Hoist itself cannot go on: the queue delivers the wake again.
             raise
@@ -142,9 +152,6 @@ class Work:
             return self._held_up(visit, denied, Waiting.HEROKU_ACCESS)
         except TryAgain as held_up:
             return self._held_up(visit, held_up, Waiting.HEROKU)
-        except Refused as refused:
-            self.look.refuse_all(visit, refused)
-            return _Ending()
 
     def _look_until_done(self, visit: Visit) -> _Ending:
         ends = self.clock.now() + LOOKS_FOR
@@ -154,11 +161,12 @@ class Work:
             if not outlook.open:
                 return _Ending()
             now = self.clock.now()
-            if outlook.moved and now < ends:
+            if outlook.moved and now < ends and not self._calls_run_short():
                 continue
             word = self._word(visit, outlook, now)
             pause = next(pauses)
-            if now + pause > ends or self._calls_run_short():
+            lasts_long = now - word.since > LOOKS_FOR
+            if now + pause > ends or lasts_long or self._calls_run_short():
                 return _Ending(look_again=self._again(word, now), waiting_on=word)
             self.clock.sleep(pause)
             visit.alive.check()
@@ -191,10 +199,11 @@ class Work:
         )
 
     def _leave(self, lease: Lease, ending: _Ending) -> None:
-        again = ending.look_again
+        now, again = self.clock.now(), ending.look_again
         self.locks.release(
             lease,
-            next_look_at=self.clock.now() + again.after if again else None,
+            looked_at=now,
+            next_look_at=now + again.after if again else None,
             waiting_on=ending.waiting_on,
         )
 
@@ -216,10 +225,7 @@ def _waiting_on(outlook: Outlook, now: datetime) -> WaitingOn:
     own = _release(outlook.verdicts, Running)
     if own:
         return WaitingOn(
-            kind=Waiting.OWN_RELEASE,
-            text=f"Release v{own.version} carries it and is still running; a release phase may "
-            "take up to an hour. Nothing is wrong, and nothing needs to be done.",
-            since=since,
+            kind=Waiting.OWN_RELEASE, text=_running_text(own, now - since), since=since
         )
     foreign = _release(outlook.verdicts, Behind)
     if foreign:
@@ -230,11 +236,31 @@ def _waiting_on(outlook: Outlook, now: datetime) -> WaitingOn:
             f"running{began}. The flag is sent when it has ended. Nothing is wrong.",
             since=since,
         )
+    if any(isinstance(verdict, Unproven) for verdict in outlook.verdicts.values()):
+        return WaitingOn(
+            kind=Waiting.PROOF,
+            text="Heroku was asked for the value; what it shows of its releases does not prove "
+            "yet what became of it. Nothing needs to be done.",
+            since=since,
+        )
     return WaitingOn(
-        kind=Waiting.PROOF,
-        text="Heroku took the value; the release that carries it is not seen yet. "
-        "Nothing needs to be done.",
+        kind=Waiting.WORKER,
+        text="More waits than one look sends; the next look goes on within seconds. "
+        "Nothing is wrong.",
         since=since,
+    )
+
+
+def _running_text(own: Release, lasted: timedelta) -> str:
+    begun = f"Release v{own.version} carries it and is still running"
+    if lasted < RELEASE_PHASE_LASTS:
+        return (
+            f"{begun}; a release phase may take up to an hour. "
+            "Nothing is wrong, and nothing needs to be done."
+        )
+    return (
+        f"{begun}, longer than the hour that Heroku gives a release phase. Hoist goes on looking; "
+        "its output at Heroku may say what keeps it."
     )
 
 

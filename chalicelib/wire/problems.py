@@ -165,6 +165,9 @@ def problem(
         detail = "Something was not foreseen. The request id leads to it in the logs."
     body = _body(code, detail, request_id=request_id, runbook_url=runbook_url) | extra
     headers = {"Content-Type": CONTENT_TYPE}
+    if code is Code.UNAUTHENTICATED:
+        # RFC 9110 section 15.5.2.
+        headers["WWW-Authenticate"] = "Bearer"
     if retry_after is not None:
         headers["Retry-After"] = str(math.ceil(retry_after))
     return KINDS[code].status, body, headers

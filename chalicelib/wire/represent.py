@@ -28,6 +28,11 @@ def summary(promotion: Promotion, *, now: datetime) -> dict[str, Any]:
         "effect": promotion.effect,
         "reason": promotion.reason,
         "version": promotion.version,
+        "rung": promotion.rung,
+        "acknowledged_until": _time(promotion.acknowledged_until),
+        "acknowledged_by": promotion.acknowledged_by,
+        "not_before": _time(promotion.not_before),
+        "rca_url": promotion.rca_url,
         "created_at": _time(promotion.created_at),
         "created_by": promotion.created_by,
         "expires_at": _time(promotion.expires_at),
@@ -89,6 +94,9 @@ def target(listed: Target) -> dict[str, Any]:
         "version": listed.version,
         "description": listed.description,
         "max_flags_per_release": listed.max_flags_per_release,
+        "alert_after_minutes": {
+            rung: int(after.total_seconds() // 60) for rung, after in listed.ladder.after.items()
+        },
     }
 
 
@@ -101,6 +109,7 @@ def lock(held: TargetLock, *, now: datetime) -> dict[str, Any]:
         "holder": lease and lease.holder,
         "since": lease and _time(lease.since),
         "until": lease and _time(lease.until),
+        "looked_at": _time(held.looked_at),
         "next_look_at": _time(held.next_look_at),
         "waiting_on": waiting_on(held.waiting_on),
     }

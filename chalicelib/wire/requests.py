@@ -7,13 +7,16 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, NoReturn
 
 from chalicelib.domain.errors import Code, FieldError, Rejected
+from chalicelib.domain.ladder import DEFAULT_AFTER, Ladder
 from chalicelib.domain.operator import Caller, Role
 from chalicelib.ports import Query
 from chalicelib.usecases.mark import MarkOrder
 from chalicelib.usecases.promote import PromoteOrder
+from chalicelib.usecases.targets import Policy
 from chalicelib.usecases.work import Wake
 from chalicelib.wire.contract import check, rejected, schema
 
@@ -23,7 +26,8 @@ MAX_LIMIT, DEFAULT_LIMIT = 100, 25
 _KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 _ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"', re.ASCII)
 _OUR_ETAG = re.compile(r'"([0-9]{1,9})"', re.ASCII)
-_PROMOTION_ID = re.compile(r"prm_[0-7][0-9A-HJKMNP-TV-Z]{25}", re.ASCII)
+#: A ULID whose time has a year of four digits.
+_PROMOTION_ID = re.compile(r"prm_0[0-9A-HJKMNP-TV-Z]{25}", re.ASCII)
 #: No promotion is ever at it: what a foreign entity tag is compared as.
 _NO_VERSION = -1
 
@@ -77,20 +81,52 @@ def cancel_reason(request: Request) -> str | None:
     return reason
 
 
-def target_policy(request: Request) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class Acknowledgement:
+    """`POST /promotions/{id}/ack`, understood."""
+
+    lasts: timedelta
+    note: str | None
+
+
+def acknowledgement(request: Request) -> Acknowledgement:
+    """For how long, and why."""
+    body = _json(request, "AckRequest")
+    minutes = body.get("minutes", schema("AckRequest")["properties"]["minutes"]["default"])
+    return Acknowledgement(lasts=timedelta(minutes=int(minutes)), note=body.get("note"))
+
+
+def words(request: Request) -> dict[str, str | None]:
+    """`PATCH /promotions/{id}`: what is named is set, null removes it."""
+    body: dict[str, str | None] = _json(request, "EditRequest")
+    return body
+
+
+def target_policy(request: Request) -> Policy:
     """`PUT /targets/{app}`: what is left out goes back to its default."""
     body = _json(request, "TargetRequest")
-    definition = schema("TargetRequest")["properties"]
-    return {
-        name: body.get(name, definition[name].get("default"))
-        for name in ("description", "max_flags_per_release")
-    }
+    default = Policy()
+    return Policy(
+        description=body.get("description"),
+        max_flags_per_release=int(
+            body.get("max_flags_per_release", default.max_flags_per_release),
+        ),
+        ladder=_ladder(body["alert_after_minutes"])
+        if "alert_after_minutes" in body
+        else default.ladder,
+    )
+
+
+def _ladder(minutes: dict[str, int]) -> Ladder:
+    after = {rung: timedelta(minutes=int(minutes[rung])) for rung in DEFAULT_AFTER}
+    if sorted(after.values()) != list(after.values()):
+        _reject("alert_after_minutes", "must grow: sev3, then warning, then critical")
+    return Ladder(after=after)
 
 
 def app_name(app: str) -> str:
     """A target's name in a path, where it can be one."""
-    check("AppName", app)
-    return app
+    return _checked({"app": app}, "app", "AppName") or app
 
 
 def known_shape(promotion_id: str) -> str:

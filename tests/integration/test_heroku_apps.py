@@ -124,8 +124,8 @@ def test_a_refusal_of_hoist_itself_is_nobodys_promotions_fault(shop: Shop, statu
     assert shop.token.forgotten == 1
 
 
-@pytest.mark.parametrize("status", [404, 422])
-def test_a_definite_refusal_is_final(shop: Shop, status: int) -> None:
+@pytest.mark.parametrize("status", [404, 410])
+def test_an_app_that_is_not_there_is_a_final_answer(shop: Shop, status: int) -> None:
     shop.heroku.controls.arm("status", status=status)
 
     with pytest.raises(Refused) as refused:
@@ -134,7 +134,30 @@ def test_a_definite_refusal_is_final(shop: Shop, status: int) -> None:
     assert str(status) in refused.value.detail
 
 
-@pytest.mark.parametrize("status", [409, 429, 500, 503])
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_config_var_that_is_not_taken_is_a_final_answer(shop: Shop, status: int) -> None:
+    shop.heroku.controls.arm("status", status=status)
+
+    with pytest.raises(Refused):
+        shop.apps.set_config_vars(APP, {"FLAG_NEW": "on"})
+
+    assert shop.patches == []
+
+
+def test_an_account_that_has_to_be_verified_is_no_promotions_fault(shop: Shop) -> None:
+    shop.heroku.controls.arm("status", status=422, error_id="verification_needed")
+
+    with pytest.raises(AccessDenied):
+        shop.apps.set_config_vars(APP, {"FLAG_NEW": "on"})
+
+
+def test_a_release_that_heroku_does_not_show_any_more_reads_as_none(shop: Shop) -> None:
+    shop.heroku.controls.arm("status", status=410)
+
+    assert shop.apps.release_config_vars(APP, 1) is None
+
+
+@pytest.mark.parametrize("status", [400, 406, 409, 422, 429, 500, 503])
 def test_what_passes_is_tried_again(shop: Shop, status: int) -> None:
     shop.heroku.controls.arm("status", status=status)
 

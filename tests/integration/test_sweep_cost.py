@@ -8,17 +8,19 @@ from chalicelib.adapters.dynamodb import DynamoDBPromotionStore, DynamoDBTargetL
 from chalicelib.adapters.dynamodb.rows import promotion_row
 from chalicelib.usecases.watch import Watch
 from tests.factories import deploying
-from tests.fakes import FakeWakes
+from tests.fakes import FakeTargets, FakeWakes
 
 
 def test_a_sweep_reads_the_same_with_and_without_a_thousand_settled_promotions(
     tables: Tables,
 ) -> None:
     for n in range(3):
-        promotion_row(tables.promotions, deploying(target=f"app-{n}")).save()
+        fresh = deploying(target=f"app-{n}", state_entered_at=SystemClock().now())
+        promotion_row(tables.promotions, fresh).save()
     watch = Watch(
         store=DynamoDBPromotionStore(tables),
         locks=DynamoDBTargetLocks(tables),
+        targets=FakeTargets(),
         wakes=FakeWakes(),
         clock=SystemClock(),
     )
@@ -30,5 +32,5 @@ def test_a_sweep_reads_the_same_with_and_without_a_thousand_settled_promotions(
         report = watch()
 
     assert report.deploying == 3
-    assert (before.requests, before.rows) == (2, 3)
+    assert (before.requests, before.rows) == (4, 3)
     assert after == before

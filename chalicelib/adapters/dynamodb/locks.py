@@ -1,7 +1,7 @@
 """Targets' leases in DynamoDB. Each write is one conditional update of one row."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from chalicelib.domain.lease import Lease, TargetLock, Waiting, WaitingOn
 from chalicelib.domain.moment import spell
 
 _CONDITION_FAILED = "ConditionalCheckFailedException"
+_IN_TRANSACTION = "TransactionConflictException"
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class DynamoDBTargetLocks:
         model = self.tables.locks
         never_leased = model.until.does_not_exist()
         ended = model.until <= spell(now)
+        unreadable = ~(model.until.startswith("2"))
         row = self._updated(
             target,
             [
@@ -46,10 +48,10 @@ class DynamoDBTargetLocks:
                 model.until.set(spell(until)),
                 model.attempt.set((model.attempt | 0) + 1),
             ],
-            never_leased | ended,
+            never_leased | ended | unreadable,
         )
         if row is None:
-            return self.get(target)
+            return self._ours_or_not(target, holder)
         return Lease(
             target=target,
             holder=holder,
@@ -58,6 +60,13 @@ class DynamoDBTargetLocks:
             until=until,
             waiting_on=_waiting_on(row),
         )
+
+    def _ours_or_not(self, target: str, holder: str) -> Lease | TargetLock:
+        """Tell a lost race from a won one whose answer was lost, and which botocore repeated."""
+        lock = self.get(target)
+        if lock.lease and lock.lease.holder == holder:
+            return replace(lock.lease, waiting_on=lock.waiting_on)
+        return lock
 
     def renew(self, lease: Lease, *, until: datetime) -> None:
         """Move the lease's end, where it is still the newest."""
@@ -72,6 +81,7 @@ class DynamoDBTargetLocks:
         self,
         lease: Lease,
         *,
+        looked_at: datetime,
         next_look_at: datetime | None,
         waiting_on: WaitingOn | None,
     ) -> None:
@@ -84,6 +94,7 @@ class DynamoDBTargetLocks:
                 model.holder.remove(),
                 model.since.remove(),
                 model.until.remove(),
+                model.looked_at.set(spell(looked_at)),
                 next_look.set(spell(next_look_at)) if next_look_at else next_look.remove(),
                 *self._word(waiting_on),
             ],
@@ -130,13 +141,18 @@ class DynamoDBTargetLocks:
     def _updated(self, target: str, actions: list[Any], condition: Any) -> LockRow | None:  # noqa: ANN401 - PynamoDB's expressions
         """The row as updated; `None`, and nothing written, where the condition does not hold."""
         row = self.tables.locks(_name(target))
-        with translated():
-            try:
-                row.update(actions, condition=condition)
-            except UpdateError as error:
-                if error.cause_response_code == _CONDITION_FAILED:
-                    return None
-                raise
+        # A worker's own transactions name this row in their fence: they may be in flight.
+        for last in (False, False, True):
+            with translated():
+                try:
+                    row.update(actions, condition=condition)
+                except UpdateError as error:
+                    if error.cause_response_code == _CONDITION_FAILED:
+                        return None
+                    if last or error.cause_response_code != _IN_TRANSACTION:
+                        raise
+                else:
+                    break
         return row
 
 
@@ -148,6 +164,7 @@ def _lock(target: str, row: LockRow) -> TargetLock:
     return TargetLock(
         target=target,
         lease=_lease(target, row),
+        looked_at=read_time(row.looked_at),
         next_look_at=read_time(row.next_look_at),
         waiting_on=_waiting_on(row),
     )

@@ -3,8 +3,12 @@
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 """
 
+import copy
 import hashlib
-from collections.abc import Iterator, Sequence
+import logging
+import random
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -30,8 +34,15 @@ from chalicelib.domain.operator import SpentCode
 from chalicelib.domain.promotion import Change, Promotion, State
 from chalicelib.ports import Clash, Lost, Page, Query, UsedKey
 
+_log = logging.getLogger("hoist.dynamodb")
+
 _RETURN_ITEM = "ALL_OLD"
-_CONTENTION_ATTEMPTS = 5
+_CONTENTION_ATTEMPTS = 6
+_FIRST_PAUSE_SECONDS = 0.01
+#: Reasons that pass by themselves: another transaction on the same rows, or too many at once.
+_PASSING_REASONS = frozenset(
+    {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"},
+)
 _CONDITION_FAILED = "ConditionalCheckFailed"
 #: A promotion is never older than Hoist: lists stop here.
 _FIRST_MONTH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -110,21 +121,32 @@ class DynamoDBPromotionStore:
         """Write one transition, or raise `Lost`."""
         transaction = _Transaction()
         self._promotion(transaction, change)
-        self._flag_lock(transaction, change)
         if key:
             self._key(transaction, key, change.entry.at)
         if spend:
             self._spend(transaction, spend)
         if fence:
             self._fence(transaction, fence)
-        for _ in range(_CONTENTION_ATTEMPTS):
+        without_flag_lock = copy.deepcopy(transaction)
+        self._flag_lock(transaction, change)
+        try:
+            self._write(transaction)
+        except Lost as lost:
+            if not (change.settles and lost.clashes == {Clash.FLAG_LOCK}):
+                raise
+            # The lock was given away by hand, to another promotion: it stays with that one.
+            self._write(without_flag_lock)
+
+    def _write(self, transaction: _Transaction) -> None:
+        for attempt in range(_CONTENTION_ATTEMPTS):
             if self._written(transaction):
                 return
-        detail = "Others are writing to the same rows right now."
+            time.sleep(random.uniform(0, _FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311 - no secret
+        detail = "DynamoDB: others are writing to the same rows right now."
         raise Unavailable(detail)
 
     def _written(self, transaction: _Transaction) -> bool:
-        """Try once; `False` where nothing but another transaction in flight stood in the way.
+        """Try once; `False` where only what passes stood in the way.
 
         botocore sends every try of one call with one `ClientRequestToken`: an answer lost on
         the way is not written twice.
@@ -144,7 +166,7 @@ class DynamoDBPromotionStore:
                 lost = _lost(transaction, reasons)
                 if lost:
                     raise lost from error
-                if any(r and r.code != "TransactionConflict" for r in reasons):
+                if any(reason and reason.code not in _PASSING_REASONS for reason in reasons):
                     raise
                 return False
         return True
@@ -250,13 +272,13 @@ class DynamoDBPromotionStore:
         """Query the sparse `deploying` index."""
         with translated():
             rows = list(self.tables.promotions.deploying_index.query(target))
-        return [promotion_of(row) for row in rows]
+        return _readable(rows)
 
-    def all_deploying(self) -> Sequence[Promotion]:
+    def open(self, state: State) -> Sequence[Promotion]:
         """Query the sparse `open` index."""
         with translated():
-            rows = list(self.tables.promotions.open_index.query(State.DEPLOYING.value))
-        return [promotion_of(row) for row in rows]
+            rows = list(self.tables.promotions.open_index.query(state.value))
+        return _readable(rows)
 
     def page(self, query: Query, *, before: str | None, limit: int, now: datetime) -> Page:
         """Read `by_target`, or `by_month` from this month backwards."""
@@ -309,6 +331,17 @@ class DynamoDBPromotionStore:
             promotion_id=row.promotion_id,
             until=read_time(row.until) or datetime.min.replace(tzinfo=UTC),
         )
+
+
+def _readable(rows: Iterable[PromotionRow]) -> list[Promotion]:
+    """The promotions in the rows. One that was damaged by hand is left out, loudly."""
+    promotions = []
+    for row in rows:
+        try:
+            promotions.append(promotion_of(row))
+        except (TypeError, ValueError):
+            _log.exception("a promotion's row cannot be read: %s", row.id)
+    return promotions
 
 
 def _fits(promotion: Promotion, query: Query) -> bool:

@@ -8,13 +8,18 @@ from typing import Any
 from chalicelib.adapters.dynamodb.tables import AuditRow, PromotionRow, read_time
 from chalicelib.domain.audit import AuditEntry, StoredEntry
 from chalicelib.domain.moment import spell
-from chalicelib.domain.promotion import Effect, Promotion, SettledBy, State, Step
+from chalicelib.domain.promotion import Effect, Promotion, Rung, SettledBy, State, Step
 
 _EPOCH = datetime.fromtimestamp(0, tz=UTC)
 _FIELDS = tuple(field.name for field in fields(Promotion))
-_TIMES = tuple(name for name in _FIELDS if name.endswith("_at"))
+_TIMES = tuple(name for name in _FIELDS if name.endswith(("_at", "_until")) or name == "not_before")
 _NUMBERS = ("version", "baseline_version", "release_version")
-_ENUMS: dict[str, type[StrEnum]] = {"step": Step, "effect": Effect, "settled_by": SettledBy}
+_ENUMS: dict[str, type[StrEnum]] = {
+    "step": Step,
+    "effect": Effect,
+    "settled_by": SettledBy,
+    "rung": Rung,
+}
 #: Stored for an unknown time, so that the row stays in its index, before all others.
 _UNREADABLE = "0000"
 
@@ -53,6 +58,8 @@ def audit_row(model: type[AuditRow], entry: AuditEntry) -> AuditRow:
     return model(
         entry.promotion_id,
         entry.version,
+        target=entry.target,
+        flag=entry.flag,
         at=spell(entry.at),
         actor=entry.actor,
         action=entry.action,
@@ -70,6 +77,8 @@ def stored_entry(row: AuditRow) -> StoredEntry:
     entry = AuditEntry(
         promotion_id=row.promotion_id,
         version=int(row.version),
+        target=row.target,
+        flag=row.flag,
         at=read_time(row.at) or _EPOCH,
         actor=row.actor,
         action=row.action,

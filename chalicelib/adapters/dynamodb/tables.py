@@ -23,6 +23,7 @@ from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 from pynamodb.models import Model
 
 from chalicelib.domain.errors import Unavailable
+from chalicelib.domain.target import MAX_FLAGS_PER_RELEASE
 
 _M = TypeVar("_M", bound=Model)
 
@@ -107,6 +108,12 @@ class PromotionRow(Model):
     note = UnicodeAttribute(null=True)
     step = UnicodeAttribute(null=True)
     step_entered_at = UnicodeAttribute(null=True)
+    rung = UnicodeAttribute(null=True)
+    acknowledged_until = UnicodeAttribute(null=True)
+    acknowledged_by = UnicodeAttribute(null=True)
+    expiry_warned_at = UnicodeAttribute(null=True)
+    not_before = UnicodeAttribute(null=True)
+    rca_url = UnicodeAttribute(null=True)
     promoted_by = UnicodeAttribute(null=True)
     promoted_at = UnicodeAttribute(null=True)
     promote_key = UnicodeAttribute(null=True)
@@ -134,6 +141,8 @@ class AuditRow(Model):
 
     promotion_id = UnicodeAttribute(hash_key=True)
     version = NumberAttribute(range_key=True)
+    target = UnicodeAttribute()
+    flag = UnicodeAttribute()
     at = UnicodeAttribute()
     actor = UnicodeAttribute()
     action = UnicodeAttribute()
@@ -154,6 +163,7 @@ class LockRow(Model):
     attempt = NumberAttribute(null=True)
     since = UnicodeAttribute(null=True)
     until = UnicodeAttribute(null=True)
+    looked_at = UnicodeAttribute(null=True)
     next_look_at = UnicodeAttribute(null=True)
     waiting_kind = UnicodeAttribute(null=True)
     waiting_text = UnicodeAttribute(null=True)
@@ -184,7 +194,9 @@ class TargetRow(Model):
     app = UnicodeAttribute(hash_key=True)
     version = NumberAttribute()
     description = UnicodeAttribute(null=True)
-    max_flags_per_release = NumberAttribute()
+    max_flags_per_release = NumberAttribute(default=MAX_FLAGS_PER_RELEASE)
+    #: Seconds by rung; absent: the ladder that is the same for all.
+    alert_after_seconds = JSONAttribute(null=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,6 +271,8 @@ _PASSING = frozenset(
         "RequestLimitExceeded",
         "ServiceUnavailable",
         "ThrottlingException",
+        # A single write met a transaction in flight on the same row; botocore does not repeat it.
+        "TransactionConflictException",
         "TransactionInProgressException",
     },
 )

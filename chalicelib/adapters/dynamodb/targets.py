@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from pynamodb.exceptions import DoesNotExist, PutError
 
 from chalicelib.adapters.dynamodb.tables import Tables, TargetRow, translated
-from chalicelib.domain.target import Target
+from chalicelib.domain.ladder import Ladder
+from chalicelib.domain.promotion import Rung
+from chalicelib.domain.target import MAX_FLAGS_PER_RELEASE, Target
 
 _CONDITION_FAILED = "ConditionalCheckFailedException"
 
@@ -41,6 +44,9 @@ class DynamoDBTargets:
             version=target.version,
             description=target.description,
             max_flags_per_release=target.max_flags_per_release,
+            alert_after_seconds={
+                rung: after.total_seconds() for rung, after in target.ladder.after.items()
+            },
         )
         with translated():
             try:
@@ -57,5 +63,12 @@ def _target(row: TargetRow) -> Target:
         app=row.app,
         version=int(row.version),
         description=row.description,
-        max_flags_per_release=int(row.max_flags_per_release),
+        max_flags_per_release=int(row.max_flags_per_release or MAX_FLAGS_PER_RELEASE),
+        ladder=_ladder(row.alert_after_seconds),
     )
+
+
+def _ladder(seconds: dict[str, float] | None) -> Ladder:
+    if seconds is None:
+        return Ladder()
+    return Ladder(after={Rung(rung): timedelta(seconds=s) for rung, s in seconds.items()})

@@ -1,5 +1,6 @@
 """The implementations that every contract is tested against."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -11,6 +12,7 @@ from chalicelib.adapters.dynamodb import (
     DynamoDBTargets,
     Tables,
 )
+from chalicelib.domain.promotion import Promotion
 from chalicelib.ports import PromotionStore, TargetLocks, Targets
 from tests.factories import KIM, an_operator
 from tests.fakes import FakeOperators, FakePromotionStore, FakeTargetLocks, FakeTargets
@@ -24,6 +26,8 @@ class Stores:
     locks: TargetLocks
     operators: FakeOperators | DynamoDBOperators
     targets: Targets
+    #: Take the promotion's flag lock away behind its back.
+    give_flag_lock_back: Callable[[Promotion], object]
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
@@ -36,11 +40,13 @@ def stores(request: pytest.FixtureRequest) -> Stores:
 
 def _fakes() -> Stores:
     operators, locks = FakeOperators(), FakeTargetLocks()
+    promotions = FakePromotionStore(operators, locks)
     return Stores(
-        promotions=FakePromotionStore(operators, locks),
+        promotions=promotions,
         locks=locks,
         operators=operators,
         targets=FakeTargets(),
+        give_flag_lock_back=lambda p: promotions.flag_locks.pop((p.target, p.flag), None),
     )
 
 
@@ -50,4 +56,5 @@ def _dynamodb(tables: Tables) -> Stores:
         locks=DynamoDBTargetLocks(tables),
         operators=DynamoDBOperators(tables),
         targets=DynamoDBTargets(tables),
+        give_flag_lock_back=lambda p: tables.locks(f"flag:{p.target}:{p.flag}").delete(),
     )

@@ -18,6 +18,7 @@ from chalicelib.domain.promotion import (
     State,
     Step,
     advance,
+    annotate,
 )
 from chalicelib.ports import Clash, Lost, PromotionStore, Query, UsedKey
 from tests.factories import FLAG, TARGET, a_change
@@ -297,7 +298,7 @@ def test_a_settled_promotion_is_in_no_sparse_index(stores: Stores) -> None:
     stores.promotions.commit(settled(queued.after))
 
     assert list(stores.promotions.deploying(TARGET)) == []
-    assert list(stores.promotions.all_deploying()) == []
+    assert list(stores.promotions.open(State.DEPLOYING)) == []
 
 
 def test_a_promotion_without_a_readable_timestamp_is_swept_first(stores: Stores) -> None:
@@ -307,7 +308,7 @@ def test_a_promotion_without_a_readable_timestamp_is_swept_first(stores: Stores)
     after = replace(broken.after, state_entered_at=None)
     stores.promotions.commit(replace(broken, after=after))
 
-    found = stores.promotions.all_deploying()
+    found = stores.promotions.open(State.DEPLOYING)
 
     assert [promotion.flag for promotion in found] == ["broken", "plain"]
     assert found[0].state_entered_at is None
@@ -381,3 +382,38 @@ def test_lists_end_where_hoist_begins(stores: Stores) -> None:
     )
 
     assert page.next_before is None
+
+
+def test_a_promotion_whose_lock_was_given_away_by_hand_settles_and_leaves_the_lock(
+    stores: Stores,
+) -> None:
+    first = marked(stores.promotions)
+    stores.give_flag_lock_back(first)
+    second = marked(stores.promotions)
+
+    stores.promotions.commit(step(first, state=State.CANCELLED))
+
+    after = stores.promotions.get(first.id)
+    assert after is not None
+    assert after.state is State.CANCELLED
+    with pytest.raises(Lost) as lost:
+        marked(stores.promotions)
+    assert lost.value.holder == second.id
+
+
+def test_words_may_change_after_the_end_and_keep_the_chain_whole(stores: Stores) -> None:
+    queued = accepted(marked(stores.promotions))
+    stores.promotions.commit(queued)
+    done = settled(queued.after)
+    stores.promotions.commit(done)
+    successor = marked(stores.promotions)
+    act = Act(actor="kim", action=Action.EDIT, at=START)
+
+    edited = annotate(done.after, act, rca_url="https://example.invalid/rca")
+    stores.promotions.commit(edited)
+
+    trail = stores.promotions.trail(done.after.id)
+    assert verify(trail, version=4, head=edited.after.audit_hash).verified
+    with pytest.raises(Lost) as lost:
+        marked(stores.promotions)
+    assert lost.value.holder == successor.id

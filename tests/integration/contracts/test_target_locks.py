@@ -65,17 +65,17 @@ def test_a_released_target_is_free_at_once_and_keeps_the_word(stores: Stores) ->
     lease = acquired(stores)
     due = START + timedelta(minutes=1)
 
-    stores.locks.release(lease, next_look_at=due, waiting_on=WORD)
+    stores.locks.release(lease, looked_at=START, next_look_at=due, waiting_on=WORD)
 
     lock = stores.locks.get(TARGET)
-    assert lock == TargetLock(target=TARGET, next_look_at=due, waiting_on=WORD)
+    assert lock == TargetLock(target=TARGET, looked_at=START, next_look_at=due, waiting_on=WORD)
     assert not lock.due(START)
     assert lock.due(due)
 
 
 def test_attempts_grow_over_releases(stores: Stores) -> None:
     first = acquired(stores)
-    stores.locks.release(first, next_look_at=None, waiting_on=None)
+    stores.locks.release(first, looked_at=START, next_look_at=None, waiting_on=None)
 
     second = acquired(stores)
 
@@ -86,7 +86,7 @@ def test_a_late_release_does_not_free_the_successors_target(stores: Stores) -> N
     late = acquired(stores)
     successor = acquired(stores, at=late.until, holder="two")
 
-    stores.locks.release(late, next_look_at=None, waiting_on=WORD)
+    stores.locks.release(late, looked_at=START, next_look_at=None, waiting_on=WORD)
 
     lock = stores.locks.get(TARGET)
     assert lock.lease == successor
@@ -106,7 +106,7 @@ def test_a_release_without_word_takes_the_old_one_away(stores: Stores) -> None:
     lease = acquired(stores)
     stores.locks.leave_word(lease, WORD)
 
-    stores.locks.release(lease, next_look_at=None, waiting_on=None)
+    stores.locks.release(lease, looked_at=START, next_look_at=None, waiting_on=None)
 
     assert stores.locks.get(TARGET).waiting_on is None
 

@@ -10,7 +10,7 @@ from chalicelib.domain.operator import Caller
 from chalicelib.domain.promotion import Effect, Promotion, SettledBy, State
 from chalicelib.domain.target import Target
 from chalicelib.usecases.authorize import Authorize
-from chalicelib.usecases.targets import ListTargets, PutTarget, ShowTarget
+from chalicelib.usecases.targets import ListTargets, Policy, PutTarget, ShowTarget
 from tests.factories import KIM, SAM, TARGET, VERA, an_operator
 from tests.world import World
 
@@ -69,6 +69,7 @@ class TestShow:
         assert {offer.action: offer.allowed for offer in offers} == {
             "promote": True,
             "cancel": True,
+            "ack": False,
         }
 
     def test_actions_say_why_a_viewer_may_not(self, world: World) -> None:
@@ -76,16 +77,19 @@ class TestShow:
 
         offers = world.show_it(promotion.id, caller=VERA).offers
 
-        assert {offer.reason for offer in offers} == {"You are a viewer; this needs a promoter."}
+        assert {offer.reason for offer in offers if offer.action != "ack"} == {
+            "You are a viewer; this needs a promoter.",
+        }
 
     def test_actions_say_why_the_state_does_not_admit_them(self, world: World) -> None:
         promotion = world.promoted()
 
         offers = world.show_it(promotion.id, caller=SAM).offers
 
-        assert {offer.allowed for offer in offers} == {False}
-        assert {offer.reason for offer in offers} == {
-            "It is deploying already, and moves without you.",
+        assert {offer.action: offer.reason for offer in offers} == {
+            "promote": "It is deploying already, and moves without you.",
+            "cancel": "It is deploying already, and moves without you.",
+            "ack": None,
         }
 
     def test_a_deploying_promotion_shows_what_its_target_waits_for(self, world: World) -> None:
@@ -158,9 +162,10 @@ class TestAuthorize:
 
 class TestTargets:
     def put(self, world: World, caller: Caller = SAM, **kwargs: object) -> Target:
-        wanted = {"description": None, "max_flags_per_release": 5, "if_version": None}
+        version = kwargs.pop("if_version", None)
+        policy = Policy(**({"max_flags_per_release": 5} | kwargs))  # type: ignore[arg-type]
         put = PutTarget(targets=world.targets)
-        return put("new-app", caller=caller, **(wanted | kwargs))  # type: ignore[arg-type]
+        return put("new-app", policy, caller=caller, if_version=version)  # type: ignore[arg-type]
 
     def test_a_superadmin_lists_a_target(self, world: World) -> None:
         target = self.put(world)
@@ -181,7 +186,7 @@ class TestTargets:
         world: World,
     ) -> None:
         self.put(world)
-        self.put(world)
+        self.put(world, max_flags_per_release=6)
 
         with pytest.raises(Rejected) as rejected:
             self.put(world, if_version=1)
@@ -204,7 +209,7 @@ class TestWatch:
 
         report = world.watchdog()
 
-        assert report.woken == (TARGET,)
+        assert report.woken == [TARGET]
         assert world.wakes.sent == [(TARGET, None)]
 
     def test_a_lost_wake_is_made_good_by_the_next_sweep(self, world: World) -> None:
@@ -221,7 +226,7 @@ class TestWatch:
         now = world.clock.now()
         world.locks.acquire(TARGET, holder="w", now=now, until=now + timedelta(seconds=6))
 
-        assert world.watchdog().woken == ()
+        assert world.watchdog().woken == []
 
     def test_a_target_whose_next_look_is_not_due_is_left_alone(self, world: World) -> None:
         world.apps.phase = None
@@ -232,14 +237,14 @@ class TestWatch:
         world.clock.advance(report.look_again.after)
         due = world.watchdog()
 
-        assert (early.woken, due.woken) == ((), (TARGET,))
+        assert (early.woken, due.woken) == ([], [TARGET])
 
     def test_settled_promotions_are_not_woken(self, world: World) -> None:
         world.work(world.promoted())
 
         report = world.watchdog()
 
-        assert (report.deploying, report.woken) == (0, ())
+        assert (report.deploying, report.woken) == (0, [])
 
     def test_a_target_that_cannot_be_woken_does_not_keep_the_others_from_it(
         self,
@@ -259,4 +264,4 @@ class TestWatch:
 
         report = world.watchdog()
 
-        assert (report.woken, report.unreached) == ((TARGET,), ("aaa",))
+        assert (report.woken, report.unreached) == ([TARGET], ["aaa"])

@@ -256,7 +256,7 @@ def test_the_flag_is_sent_when_the_foreign_release_has_ended(world: World) -> No
     world.apps.phase = timedelta(0)
     promotion = world.promoted()
 
-    world.work(promotion)
+    world.work_until_settled(promotion)
 
     assert world.now(promotion).state is State.DEPLOYED
 
@@ -414,7 +414,7 @@ def test_what_was_sent_to_a_target_that_vanished_has_an_unknown_effect(world: Wo
     world.apps.phase = None
     promotion = world.promoted()
     world.work(promotion)
-    world.apps.failures["config_vars"] = [Refused("Heroku answered 404 not_found.")]
+    world.apps.failures["releases"] = [Refused("Heroku answered 404 not_found.")]
 
     world.work(promotion)
 

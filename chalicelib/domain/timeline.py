@@ -1,0 +1,95 @@
+"""A promotion's audit trail as Markdown, ready for a retrospective."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from chalicelib.domain.audit import StoredEntry, Verification
+from chalicelib.domain.promotion import Promotion, State
+
+#: What is not worth a reader's time: said elsewhere in the line, or meant for machines.
+_LEFT_OUT = frozenset({"totp_timecode", "release_id", "flags_in_patch"})
+
+
+def timeline(
+    promotion: Promotion,
+    trail: Sequence[StoredEntry],
+    verification: Verification,
+    *,
+    now: datetime,
+) -> str:
+    """Write the retrospective's facts: what, how long, and each transition with its moment."""
+    return "\n".join(_lines(promotion, trail, verification, now)) + "\n"
+
+
+def _lines(
+    promotion: Promotion,
+    trail: Sequence[StoredEntry],
+    verification: Verification,
+    now: datetime,
+) -> Iterator[str]:
+    yield f"# {promotion.flag} at {promotion.target}"
+    yield ""
+    yield f"- Promotion: `{promotion.id}`"
+    yield f"- Value: {_code(promotion.value)}"
+    yield f"- State: `{promotion.state}`" + (
+        f", effect `{promotion.effect}`" if promotion.effect else ""
+    )
+    if promotion.reason:
+        yield f"- Reason: {_text(promotion.reason)}"
+    if promotion.rca_url:
+        yield f"- Retrospective: <{promotion.rca_url}>"
+    yield from _durations(promotion, now)
+    whole = "verified" if verification.verified else f"**broken**: {verification.reason}"
+    yield f"- Audit trail: {whole}"
+    yield ""
+    yield "## Timeline (all times UTC)"
+    yield ""
+    yield "| time | after | who | what |"
+    yield "|---|---:|---|---|"
+    began = trail[0].entry.at if trail else now
+    for stored in trail:
+        entry = stored.entry
+        what = f"{_text(entry.action)}: `{entry.to_state}`"
+        told = "; ".join(
+            f"{_text(name)} {_code(value)}"
+            for name, value in entry.facts.items()
+            if name not in _LEFT_OUT and value is not None
+        )
+        moment = f"{entry.at:%Y-%m-%d %H:%M:%S}"
+        row = [moment, spoken(entry.at - began), _text(entry.actor), what + (told and f". {told}")]
+        yield "| " + " | ".join(row) + " |"
+
+
+def _durations(promotion: Promotion, now: datetime) -> Iterator[str]:
+    """Both ages, which the incident's report mixed up: of the promotion, and of its deployment."""
+    ended = promotion.settled_at or now
+    still = "" if promotion.settled_at else " so far"
+    yield f"- From mark to end: {spoken(ended - promotion.created_at)}{still}"
+    if promotion.promoted_at and (
+        promotion.state is State.DEPLOYING or promotion.settled_at is not None
+    ):
+        yield f"- In `deploying`: {spoken(ended - promotion.promoted_at)}{still}"
+
+
+def spoken(duration: timedelta) -> str:
+    """A duration as people say it, to the second."""
+    seconds = int(duration.total_seconds())
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+def _text(value: object) -> str:
+    """Text that means nothing to Markdown: a note must not become a heading or a row."""
+    flat = " ".join(str(value).split())
+    return "".join(f"\\{char}" if char in "\\|<>`*_[]#" else char for char in flat)
+
+
+def _code(value: Any) -> str:  # noqa: ANN401 - a fact's value
+    if value is None:
+        return "(absent)"
+    flat = " ".join(str(value).split()).replace("`", "'").replace("|", "\\|")
+    return f"`{flat}`"
