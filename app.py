@@ -1,24 +1,30 @@
 """Every Lambda of Hoist, as a table of contents: unwrap, call one use case, wrap."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import timedelta
 from functools import wraps
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics
 from chalice.app import (
     AuthRequest,
     AuthResponse,
     Chalice,
     CloudWatchEvent,
+    DynamoDBEvent,
     Request,
     Response,
     SQSEvent,
 )
 
+from chalicelib import metrics
 from chalicelib.bootstrap import Container
 from chalicelib.domain.errors import HoistError, TryAgain
 from chalicelib.domain.timeline import timeline as write_timeline
+from chalicelib.usecases.notify import Notified, Notify
 from chalicelib.usecases.promote import Accepted
 from chalicelib.usecases.show import PromotionDetail
+from chalicelib.usecases.watch import WatchReport
 from chalicelib.usecases.work import LookAgain, Wake, WorkReport
 from chalicelib.wire import represent, requests
 from chalicelib.wire.contract import openapi
@@ -29,6 +35,8 @@ app = Chalice(app_name="hoist", configure_logs=False)
 hoist = Container()
 log = Logger(service="hoist")
 
+#: How long a stream function waits, at the most, before an entry is delivered again.
+CHANNEL_PAUSE = timedelta(seconds=15)
 #: `wire` judges a body's type: Chalice would refuse it in a shape of its own.
 ANY_TYPE = ["*/*"]
 
@@ -58,23 +66,31 @@ def answering(view: Callable[..., Response]) -> Callable[..., Response]:
 
     @wraps(view)
     def answer(**path: str) -> Response:
-        request_id = current().context["requestId"]
-        try:
-            return view(**path)
-        except HoistError as error:
-            known = error
-            log.info("request answered with a problem", action="problem", detail=error.detail)
-        except Exception:
-            known = HoistError()
-            log.exception("request met a bug", action="bug", request_id=request_id)
-        status, body, headers = problem(
-            known,
-            request_id=request_id,
-            runbook_url=hoist.settings.hoist_runbook_url,
-        )
-        return Response(body, status_code=status, headers={**headers})
+        answered = _answered(view, path)
+        # What one caller may do, and how old it is, is nobody else's, and soon wrong.
+        headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+        answered.headers = {**headers, **answered.headers}
+        return answered
 
     return answer
+
+
+def _answered(view: Callable[..., Response], path: dict[str, str]) -> Response:
+    request_id = current().context["requestId"]
+    try:
+        return view(**path)
+    except HoistError as error:
+        known = error
+        log.info("request answered with a problem", action="problem", detail=error.detail)
+    except Exception:
+        known = HoistError()
+        log.exception("request met a bug", action="bug", request_id=request_id)
+    status, body, headers = problem(
+        known,
+        request_id=request_id,
+        runbook_url=hoist.settings.hoist_runbook_url,
+    )
+    return Response(body, status_code=status, headers={**headers})
 
 
 def request() -> requests.Request:
@@ -181,6 +197,7 @@ def cancel(promotion_id: str) -> Response:
         if_version=requests.if_version(received),
         reason=requests.cancel_reason(received),
     )
+    measure(metrics.of_settled(cancelled))
     return shown(hoist.show.just_written(cancelled, caller=received.caller))
 
 
@@ -309,6 +326,7 @@ def work(event: SQSEvent) -> dict[str, list[dict[str, str]]]:
             log.error("dropped a message that is not a wake", action="wake_unreadable")
             continue
         report = hoist.work(wake)
+        measure(metrics.of_work(report))
         _log_worked(report)
         if report.look_again:
             _put_back(wake, report.look_again)
@@ -318,15 +336,51 @@ def work(event: SQSEvent) -> dict[str, list[dict[str, str]]]:
 
 @app.schedule("rate(1 minute)", name="watch")
 def watch(_event: CloudWatchEvent) -> None:
-    """Wake every target that does not move."""
+    """Sweep all open promotions: wake, alert, expire."""
     report = hoist.watch()
-    log.info(
-        "swept",
-        action="sweep",
-        deploying=report.deploying,
-        woken=report.woken,
-        unreached=report.unreached,
-    )
+    measure(metrics.of_sweep(report))
+    _log_swept(report)
+
+
+@app.on_dynamodb_record(
+    stream_arn="merged-in",
+    batch_size=10,
+    starting_position="TRIM_HORIZON",
+    name="notify_slack",
+)
+def notify_slack(event: DynamoDBEvent) -> dict[str, list[dict[str, str]]]:
+    """Tell the team's channel what the audit trail says."""
+    return _notified(event, hoist.notify_slack)
+
+
+@app.on_dynamodb_record(
+    stream_arn="merged-in",
+    batch_size=10,
+    starting_position="TRIM_HORIZON",
+    name="notify_on_call",
+)
+def notify_on_call(event: DynamoDBEvent) -> dict[str, list[dict[str, str]]]:
+    """Tell the person on call what is worth waking them for."""
+    return _notified(event, hoist.notify_on_call)
+
+
+def _notified(event: DynamoDBEvent, notify: Notify) -> dict[str, list[dict[str, str]]]:
+    """Deliver in order; where the channel is away, have the rest delivered again from there."""
+    for record in requests.inserted(event.to_dict()):
+        try:
+            told = notify(hoist.entry_of(record.image))
+        except ValueError:
+            log.exception("left out a record that is not an audit entry", action="entry_unreadable")
+        except TryAgain as away:
+            measure([("DeliveryFailures", 1)])
+            log.warning(away.detail, action="channel_away")
+            # Lambda tries again at once, and no more than so often: take the time that it needs.
+            hoist.clock.sleep(min(away.after, CHANNEL_PAUSE))
+            return {"batchItemFailures": [{"itemIdentifier": record.sequence_number}]}
+        else:
+            measure(metrics.of_notice(told))
+            _log_told(told)
+    return {"batchItemFailures": []}
 
 
 def _put_back(wake: Wake, look_again: LookAgain) -> None:
@@ -338,7 +392,45 @@ def _put_back(wake: Wake, look_again: LookAgain) -> None:
         log.warning(error.detail, action="hold_lost", target=wake.target)
 
 
-# What operators and engineers read in the logs
+# What operators and engineers read in metrics and logs
+
+
+def measure(values: Iterable[tuple[str, float]]) -> None:
+    """Write metrics to the log, in CloudWatch's embedded metric format.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+    """
+    written = EphemeralMetrics(
+        namespace=metrics.NAMESPACE,
+        service=f"hoist-{hoist.settings.hoist_stage}",
+    )
+    for name, value in (told := list(values)):
+        written.add_metric(name=name, unit=metrics.UNITS[name], value=value)
+    if told:
+        written.flush_metrics()
+
+
+def _log_swept(report: WatchReport) -> None:
+    log.info(
+        "swept",
+        action="sweep",
+        deploying=report.deploying,
+        woken=report.woken,
+        alerted=report.alerted,
+        expired=report.expired,
+    )
+    if report.broken or report.unreached:
+        log.error(
+            "part of the sweep failed; the next one tries again",
+            action="sweep_failed",
+            broken=report.broken,
+            unreached=report.unreached,
+        )
+
+
+def _log_told(told: Notified) -> None:
+    if told.undeliverable:
+        log.error(told.undeliverable, action="channel_refuses")
 
 
 def _log_accepted(accepted: Accepted) -> None:

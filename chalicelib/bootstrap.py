@@ -5,10 +5,14 @@ Everything is made when it is first asked for, so a Lambda imports and opens onl
 
 import os
 import uuid
+from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.clock import SystemClock
+from chalicelib.domain.audit import AuditEntry
+from chalicelib.domain.errors import AccessDenied, HoistError
+from chalicelib.ports import Undeliverable
 from chalicelib.settings import Settings
 from chalicelib.usecases.acknowledge import Acknowledge
 from chalicelib.usecases.audit import Audit
@@ -17,6 +21,7 @@ from chalicelib.usecases.browse import Browse
 from chalicelib.usecases.cancel import Cancel
 from chalicelib.usecases.edit import Edit
 from chalicelib.usecases.mark import Mark
+from chalicelib.usecases.notify import Notify
 from chalicelib.usecases.promote import Promote
 from chalicelib.usecases.show import Show
 from chalicelib.usecases.step_up import StepUp
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.dynamodb import Tables
     from chalicelib.ports import (
         Apps,
+        Channel,
         Clock,
         Heartbeat,
         Operators,
@@ -40,6 +46,21 @@ if TYPE_CHECKING:
         TargetLocks,
         Targets,
         Wakes,
+    )
+
+
+def _no_heroku_token() -> HoistError:
+    return AccessDenied(
+        "The secret of the Heroku token does not hold a token: store "
+        '{"token": "HRKU-…"} in Secrets Manager. Promotions wait until then.',
+        after=timedelta(minutes=1),
+    )
+
+
+def _no_webhook_url() -> HoistError:
+    return Undeliverable(
+        "The Slack secret does not hold a webhook: store "
+        '{"webhook_url": "https://hooks.slack.com/…"} in Secrets Manager.',
     )
 
 
@@ -148,17 +169,60 @@ class Container:
     def apps(self) -> "Apps":
         """Heroku."""
         from chalicelib.adapters.heroku import HerokuApps
-        from chalicelib.adapters.secrets import HerokuToken
+        from chalicelib.adapters.secrets import TOKEN, KeptSecret
 
         return HerokuApps(
             base_url=self.settings.heroku_api_url,
-            token=HerokuToken(
+            token=KeptSecret(
                 client=lambda: self.aws.secrets_manager,
                 secret_id=self.settings.hoist_heroku_secret_id,
+                member="token",
+                shape=TOKEN,
+                complaint=_no_heroku_token,
                 clock=self.clock,
             ),
             session=lambda: self.http,
         )
+
+    @cached_property
+    def slack(self) -> "Channel":
+        """The team's Slack channel."""
+        from chalicelib.adapters.secrets import WEBHOOK_URL, KeptSecret
+        from chalicelib.adapters.slack import SlackChannel
+
+        return SlackChannel(
+            webhook_url=KeptSecret(
+                client=lambda: self.aws.secrets_manager,
+                secret_id=self.settings.hoist_slack_secret_id,
+                member="webhook_url",
+                shape=WEBHOOK_URL,
+                complaint=_no_webhook_url,
+                clock=self.clock,
+            ),
+            session=lambda: self.http,
+            clock=self.clock,
+            promotions_url=f"{self.settings.hoist_api_url}/promotions",
+            runbook_url=self.settings.hoist_runbook_url,
+        )
+
+    @cached_property
+    def on_call(self) -> "Channel":
+        """The person on call."""
+        from chalicelib.adapters.sns import SnsChannel
+
+        return SnsChannel(
+            client=lambda: self.aws.sns,
+            topic_arn=self.settings.hoist_on_call_topic_arn,
+            clock=self.clock,
+            runbook_url=self.settings.hoist_runbook_url,
+        )
+
+    @staticmethod
+    def entry_of(image: dict[str, Any]) -> AuditEntry:
+        """The audit entry in a stream record."""
+        from chalicelib.adapters.dynamodb.stream import streamed_entry
+
+        return streamed_entry(image)
 
     @cached_property
     def heartbeat(self) -> "Heartbeat":
@@ -255,6 +319,16 @@ class Container:
             clock=self.clock,
             holder=lambda: uuid.uuid4().hex,
         )
+
+    @cached_property
+    def notify_slack(self) -> Notify:
+        """Tell the channel everything; where it refuses, tell the person on call so."""
+        return Notify(channel=self.slack, fallback=self.on_call)
+
+    @cached_property
+    def notify_on_call(self) -> Notify:
+        """Tell the person on call what is worth waking them for."""
+        return Notify(channel=self.on_call, loud_only=True)
 
     @cached_property
     def watch(self) -> Watch:

@@ -247,6 +247,17 @@ class Wakes(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """How much Heroku was asked."""
+
+    calls: int = 0
+    #: Calls without an answer, or with one that is neither a success nor a plain refusal.
+    errors: int = 0
+    #: What is left of the account's rate limit, where the last reply said so.
+    left: int | None = None
+
+
 class Apps(Protocol):
     """Heroku apps. Of their config vars only those that carry flags ever come through here.
 
@@ -278,6 +289,10 @@ class Apps(Protocol):
 
     def calls_left(self) -> int | None:
         """What the last reply said is left of the account's rate limit, if it said so."""
+        ...
+
+    def take_usage(self) -> Usage:
+        """What was used since this was asked last."""
         ...
 
 

@@ -1,7 +1,7 @@
 """What the environment says, read once and checked whole."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Self
 
 
@@ -24,16 +24,22 @@ class Settings:
     hoist_totp_key_id: str
     #: Secrets Manager name or ARN; its value is `{"token": "HRKU-…"}`.
     hoist_heroku_secret_id: str
+    #: SNS topic of the person on call.
+    hoist_on_call_topic_arn: str
+    #: Secrets Manager name or ARN; its value is `{"webhook_url": "https://hooks.slack.com/…"}`.
+    hoist_slack_secret_id: str
     #: `https://api.heroku.com`, or a simulator on a loopback address.
     heroku_api_url: str
     #: Where `docs/runbook.md` can be read; problem types point into it.
     hoist_runbook_url: str
+    #: Where the API is, for links in notices. Only those who write notices are told.
+    hoist_api_url: str = ""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
         """Read every setting. Raises `MissingSettings` naming all that are missing at once."""
-        names = [field.name for field in fields(cls)]
-        missing = [name.upper() for name in names if not env.get(name.upper())]
+        given = {each.name: env.get(each.name.upper()) or each.default for each in fields(cls)}
+        missing = [name.upper() for name, value in given.items() if value is MISSING]
         if missing:
             raise MissingSettings("not set in the environment: " + ", ".join(missing))
-        return cls(**{name: env[name.upper()] for name in names})
+        return cls(**{name: str(value) for name, value in given.items()})

@@ -18,7 +18,13 @@ Next:
   1. Give Hoist its Heroku token, if it does not have it yet (scope: write-protected):
        aws secretsmanager put-secret-value --secret-id {HerokuSecretId} \\
          --secret-string '{{"token": "..."}}'
-  2. See whether it answers:
+  2. Tell it where to post in Slack, if it does not know yet (an incoming webhook's URL):
+       aws secretsmanager put-secret-value --secret-id {SlackSecretId} \\
+         --secret-string '{{"webhook_url": "https://hooks.slack.com/services/..."}}'
+  3. Subscribe whoever is on call to alerts and alarms (PagerDuty, Chatbot; an address for now:
+     --parameter OnCallEmail=...):
+       aws sns subscribe --topic-arn {OnCallTopicArn} --protocol https --notification-endpoint ...
+  4. See whether it answers:
        curl {ApiUrl}/health
 """
 

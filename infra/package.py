@@ -89,6 +89,7 @@ def _build(stage: str, directory: Path, bundle: Bundle) -> None:
     merge = directory / "merge.json"
     merge.write_text(json.dumps(merge_template()))
     _run_chalice(project, stage, merge, directory / "out")
+    _require_whole(directory / "out" / "sam.json")
     _repack(directory / "out" / "deployment.zip", bundle.archive)
     shutil.copy(directory / "out" / "sam.json", bundle.template)
 
@@ -110,6 +111,15 @@ def _run_chalice(project: Path, stage: str, merge: Path, output: Path) -> None:
     )
     if done.returncode:
         message = f"`chalice package` failed:\n{done.stdout}{done.stderr}"
+        raise DeployError(message)
+
+
+def _require_whole(template: Path) -> None:
+    """A resource without a type is an addition to a function that app.py does not have."""
+    resources = json.loads(template.read_text())["Resources"]
+    halves = [name for name, resource in resources.items() if "Type" not in resource]
+    if halves:
+        message = f"infra/template/*.yaml adds to what app.py does not define: {', '.join(halves)}"
         raise DeployError(message)
 
 

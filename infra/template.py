@@ -9,6 +9,9 @@ from infra.gateway_responses import gateway_responses
 
 TEMPLATE_DIRECTORY = Path(__file__).parent / "template"
 
+#: Metrics of API Gateway name the API, not its id: two stages in one account must not share one.
+_API_NAME = {"Fn::Sub": "hoist-${Stage}"}
+
 
 def merge_template() -> dict[str, Any]:
     """Return what `chalice package --merge-template` lays over the functions of app.py.
@@ -20,7 +23,9 @@ def merge_template() -> dict[str, Any]:
         "Resources": {
             "RestAPI": {
                 "Properties": {
+                    "Name": _API_NAME,
                     "DefinitionBody": {
+                        "info": {"title": _API_NAME},
                         "x-amazon-apigateway-gateway-responses": gateway_responses(),
                     },
                 },

@@ -13,7 +13,7 @@ REQUIREMENTS = ROOT / "requirements.txt"
 
 #: The services whose clients the Lambdas make. botocore describes several hundred, which is
 #: three quarters of the bundle; another client's `UnknownServiceError` means: add it here.
-AWS_SERVICES = frozenset({"dynamodb", "kms", "secretsmanager", "sqs"})
+AWS_SERVICES = frozenset({"dynamodb", "kms", "secretsmanager", "sns", "sqs"})
 
 
 def vendored() -> Path:

@@ -17,7 +17,7 @@ from chalicelib.domain.operator import Operator, SpentCode
 from chalicelib.domain.promotion import Change, Promotion, State
 from chalicelib.domain.release import Release, ReleaseStatus
 from chalicelib.domain.target import Target
-from chalicelib.ports import Alive, Clash, Lost, Page, Query, UsedKey
+from chalicelib.ports import Alive, Clash, Lost, Page, Query, Usage, UsedKey
 
 #: The incident's morning.
 START = datetime(2026, 5, 9, 4, 28, tzinfo=UTC)
@@ -435,6 +435,9 @@ class FakeApps:
 
     def calls_left(self) -> int | None:
         return self.left
+
+    def take_usage(self) -> Usage:
+        return Usage(calls=len(self.patches), left=self.left)
 
 
 @dataclass

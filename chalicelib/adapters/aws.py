@@ -15,6 +15,7 @@ from chalicelib.domain.errors import Unavailable
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
 #: Shorter than any caller waits; botocore's own defaults are a minute each.
@@ -42,6 +43,11 @@ class AwsClients:
     def kms(self) -> "KMSClient":
         """AWS KMS."""
         return self._session.client("kms", config=_CONFIG)
+
+    @cached_property
+    def sns(self) -> "SNSClient":
+        """Amazon SNS."""
+        return self._session.client("sns", config=_CONFIG)
 
     @cached_property
     def secrets_manager(self) -> "SecretsManagerClient":

@@ -19,6 +19,7 @@ import requests
 from chalicelib.domain.errors import AccessDenied, Ambiguous, Refused, TryAgain
 from chalicelib.domain.flag import only_flags
 from chalicelib.domain.release import Release, ReleaseStatus
+from chalicelib.ports import Usage
 
 _CONNECT_SECONDS = 3.05
 _READ_SECONDS = 8
@@ -33,6 +34,16 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _ERROR_ID = re.compile(r"[a-z_]{1,40}")
 _DENIED = frozenset(
     {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN},
+)
+#: What Heroku answers where nothing is wrong with Heroku, or with how we ask.
+_ANSWERS = frozenset(
+    {
+        HTTPStatus.OK,
+        HTTPStatus.CREATED,
+        HTTPStatus.PARTIAL_CONTENT,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+    },
 )
 #: The account has to be verified first: said with 422, and about no config var.
 _UNVERIFIED = "verification_needed"
@@ -67,6 +78,8 @@ class HerokuApps:
     token: Token
     session: Callable[[], requests.Session]
     _calls_left: int | None = field(default=None, init=False)
+    _calls: int = field(default=0, init=False)
+    _errors: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         """Check where the token would go."""
@@ -119,6 +132,12 @@ class HerokuApps:
         """`RateLimit-Remaining` of the last reply."""
         return self._calls_left
 
+    def take_usage(self) -> Usage:
+        """Count anew from here."""
+        used = Usage(calls=self._calls, errors=self._errors, left=self._calls_left)
+        self._calls = self._errors = 0
+        return used
+
     def _release_pages(self, app: str) -> Iterator[list[Release]]:
         wanted = f"version ..; order=desc,max={_RELEASES_A_PAGE}"
         for _ in range(_PAGES):
@@ -159,6 +178,9 @@ class HerokuApps:
         json: Mapping[str, str | None] | None = None,
         read_seconds: float = _READ_SECONDS,
     ) -> requests.Response:
+        self._calls += 1
+        # Until it is known to have gone well; see the end.
+        self._errors += 1
         answer = self.session().request(
             method,
             self.base_url + path,
@@ -175,6 +197,8 @@ class HerokuApps:
         )
         left = answer.headers.get("RateLimit-Remaining", "")
         self._calls_left = int(left) if left.isdecimal() else None
+        if answer.status_code in _ANSWERS:
+            self._errors -= 1
         return answer
 
     def _check(self, answer: requests.Response, path: str) -> requests.Response:

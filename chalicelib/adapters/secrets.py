@@ -8,50 +8,57 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.aws import translated
-from chalicelib.domain.errors import AccessDenied
+from chalicelib.domain.errors import HoistError
 from chalicelib.ports import Clock
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
-#: What an HTTP header can carry (RFC 6750 section 2.1).
-_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+", re.ASCII)
 KEPT_FOR = timedelta(minutes=5)
+
+#: What an `Authorization` header can carry (RFC 6750 section 2.1).
+TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+", re.ASCII)
+#: Slack's webhooks; on this machine, a stand-in for them.
+WEBHOOK_URL = re.compile(
+    r"https://hooks\.slack(-gov)?\.com/[A-Za-z0-9/_-]+|http://127\.0\.0\.1:\d+[A-Za-z0-9/_-]*",
+    re.ASCII,
+)
 
 
 @dataclass(kw_only=True)
-class HerokuToken:
-    """The Heroku token: read when first needed, and anew after five minutes or a refusal."""
+class KeptSecret:
+    """One member of a secret's JSON: read when first needed, and anew after five minutes."""
 
     client: "Callable[[], SecretsManagerClient]"
     secret_id: str
+    member: str
+    #: What a usable value looks like.
+    shape: re.Pattern[str]
+    #: Raised where the secret holds no usable value: somebody has to store one.
+    complaint: Callable[[], HoistError]
     clock: Clock
-    _token: str = field(default="", repr=False)
+    _value: str = field(default="", repr=False)
     _read_at: datetime | None = None
 
     def __call__(self) -> str:
-        """The token. Raises `AccessDenied` where the secret holds none."""
+        """The value. Raises `complaint()` where there is none that can be used."""
         now = self.clock.now()
         if self._read_at is None or now - self._read_at > KEPT_FOR:
-            self._token, self._read_at = self._read(), now
-        return self._token
+            self._value, self._read_at = self._read(), now
+        return self._value
 
     def forget(self) -> None:
-        """Heroku refused it: it may have been replaced since it was read."""
+        """It was refused where it was used: it may have been replaced since it was read."""
         self._read_at = None
 
     def _read(self) -> str:
+        with translated("Secrets Manager"):
+            answer = self.client().get_secret_value(SecretId=self.secret_id)
         try:
-            with translated("Secrets Manager"):
-                answer = self.client().get_secret_value(SecretId=self.secret_id)
-            token = json.loads(answer["SecretString"])["token"].strip()
+            value = json.loads(answer["SecretString"])[self.member].strip()
         except (AttributeError, KeyError, TypeError, ValueError):
-            token = ""
-        if not _TOKEN.fullmatch(token):
-            detail = (
-                "The Heroku token's secret does not hold a token: store "
-                '{"token": "HRKU-…"} in Secrets Manager. Promotions wait until then.'
-            )
+            value = ""
+        if not self.shape.fullmatch(value):
             # Not chained: the failed parse would show a piece of the secret.
-            raise AccessDenied(detail, after=timedelta(minutes=1)) from None
-        return str(token)
+            raise self.complaint() from None
+        return str(value)

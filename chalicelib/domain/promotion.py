@@ -130,6 +130,8 @@ class Promotion:
     #: … and the newest release before it. Our own release has a greater version.
     baseline_version: int | None = None
 
+    #: When Heroku confirmed the PATCH; unknown where the worker died before it could say.
+    patched_at: datetime | None = None
     release_id: str | None = None
     release_version: int | None = None
 

@@ -30,6 +30,7 @@ from chalicelib.domain.promotion import (
     State,
     Step,
     advance,
+    annotate,
 )
 from chalicelib.domain.release import (
     Behind,
@@ -63,6 +64,10 @@ class Visit:
     batch: int = 0
     #: Newest versions seen or written, for the index lags behind our own writes.
     known: dict[str, Promotion] = field(default_factory=dict)
+    #: PATCHes sent.
+    patches: int = 0
+    #: Settled by this worker, in this visit.
+    settled: list[Promotion] = field(default_factory=list)
     #: Config vars of releases; they never change.
     carried: dict[int, Mapping[str, str] | None] = field(default_factory=dict)
 
@@ -123,6 +128,16 @@ class Look:
                     reason=refused.detail,
                 ),
             )
+
+    def tell_of_access(self, visit: Visit, *, denied: str | None) -> None:
+        """Have people told that Heroku refuses Hoist itself, or (`None`) that it does no more.
+
+        It is said at the oldest promotion in sight, which it keeps from moving as all others.
+        """
+        in_sight = [*self._wanted(visit), *visit.known.values()]
+        for promotion in in_sight[:1]:
+            facts = {"alert": "heroku_access", "said": denied, "resolved": denied is None}
+            self._commit(visit, annotate(promotion, self._act(Action.ALERT, facts)))
 
     def _wanted(self, visit: Visit) -> Sequence[Promotion]:
         """Every open `deploying` promotion of the target, oldest first, at its newest version."""
@@ -191,7 +206,9 @@ class Look:
             release_id=release.id if release else promotion.release_id,
             release_version=release.version if release else promotion.release_version,
         )
-        return self._commit(visit, change)
+        if won := self._commit(visit, change):
+            visit.settled.append(change.after)
+        return won
 
     def _find_release(self, visit: Visit, promotion: Promotion, release: Release) -> bool:
         change = advance(
@@ -213,20 +230,16 @@ class Look:
         if not batch:
             return False
         visit.alive.check()
+        visit.patches += 1
         try:
             self.apps.set_config_vars(visit.target, {p.config_var: p.value for p in batch})
         except Refused as refused:
             return self._narrow(visit, batch, view, refused)
         visit.batch = min(2 * visit.batch, visit.max_batch)
         for promotion in batch:
-            self._commit(
-                visit,
-                advance(
-                    promotion,
-                    self._act(Action.CONFIRM_PATCH, {"flags_in_patch": len(batch)}),
-                    step=Step.PENDING_COMMIT,
-                ),
-            )
+            act = self._act(Action.CONFIRM_PATCH, {"flags_in_patch": len(batch)})
+            changes = {"step": Step.PENDING_COMMIT, "patched_at": act.at}
+            self._commit(visit, advance(promotion, act, **changes))
         return True
 
     def _intend(self, visit: Visit, promotion: Promotion, view: TargetView) -> bool:

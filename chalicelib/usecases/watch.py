@@ -35,7 +35,7 @@ class WatchReport:
     deploying: int = 0
     #: How long the oldest of them has been: the age that the alarm watches.
     oldest: timedelta = timedelta(0)
-    #: Of them, by the highest rung raised.
+    #: Of them, how many have had this rung raised, or a higher one.
     rungs: dict[Rung, int] = field(default_factory=lambda: dict.fromkeys(Rung, 0))
     woken: list[str] = field(default_factory=list)
     #: Targets whose wake could not be queued; the next sweep tries them again.
@@ -224,7 +224,9 @@ def _measure(deploying: Sequence[Promotion], now: datetime, report: WatchReport)
     ages = [promotion.time_in_state(now) for promotion in deploying]
     report.deploying = len(deploying)
     report.oldest = max(ages, default=timedelta(0))
+    ranks = list(Rung)
     for promotion in deploying:
-        rung = report.alerted.get(promotion.id, promotion.rung)
-        if rung:
+        raised = report.alerted.get(promotion.id, promotion.rung)
+        # A promotion that climbs on must not look as if it had come down from where it was.
+        for rung in ranks[: ranks.index(raised) + 1] if raised else ():
             report.rungs[rung] += 1

@@ -25,6 +25,7 @@ from chalicelib.ports import (
     PromotionStore,
     TargetLocks,
     Targets,
+    Usage,
 )
 from chalicelib.usecases.look import Look, Outlook, Visit
 
@@ -61,8 +62,11 @@ class WorkReport:
     """What came of a wake."""
 
     target: str
-    #: Those that were touched, as they stand now.
+    #: Those that were seen or moved, as they stand now.
     promotions: tuple[Promotion, ...] = ()
+    settled: tuple[Promotion, ...] = ()
+    patches: int = 0
+    usage: Usage = field(default_factory=Usage)
     look_again: LookAgain | None = None
     #: Heroku refuses Hoist itself: somebody has to act.
     access_denied: str | None = None
@@ -127,6 +131,9 @@ class Work:
         return WorkReport(
             target=wake.target,
             promotions=tuple(visit.known.values()),
+            settled=tuple(visit.settled),
+            patches=visit.patches,
+            usage=self.apps.take_usage(),
             look_again=ending.look_again,
             access_denied=ending.access_denied,
         )
@@ -149,6 +156,8 @@ class Work:
         except LeaseLost as lost:
             return _Ending(look_again=LookAgain(after=LEASE_LASTS, because=lost.detail))
         except AccessDenied as denied:
+            if not _was_denied(visit):
+                self.look.tell_of_access(visit, denied=denied.detail)
             return self._held_up(visit, denied, Waiting.HEROKU_ACCESS)
         except TryAgain as held_up:
             return self._held_up(visit, held_up, Waiting.HEROKU)
@@ -158,6 +167,9 @@ class Work:
         pauses = _pauses()
         while True:
             outlook = self.look(visit)
+            if _was_denied(visit):
+                self.look.tell_of_access(visit, denied=None)
+                visit.lease = replace(visit.lease, waiting_on=None)
             if not outlook.open:
                 return _Ending()
             now = self.clock.now()
@@ -206,6 +218,12 @@ class Work:
             next_look_at=now + again.after if again else None,
             waiting_on=ending.waiting_on,
         )
+
+
+def _was_denied(visit: Visit) -> bool:
+    """Tell whether the last word left here was that Heroku refuses Hoist itself."""
+    told = visit.lease.waiting_on
+    return told is not None and told.kind is Waiting.HEROKU_ACCESS
 
 
 def _pauses() -> Iterator[timedelta]:

@@ -5,7 +5,7 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NoReturn
@@ -230,6 +230,22 @@ def wake(body: str, *, receipt: str) -> Wake | None:
             return Wake(target=target, promotion_id=promotion_id, receipt=receipt)
         case _:
             return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inserted:
+    """A row that was added to a table, as its stream tells."""
+
+    sequence_number: str
+    image: dict[str, Any]
+
+
+def inserted(event: Mapping[str, Any]) -> Iterator[Inserted]:
+    """The rows that a batch of a table's stream adds, in order."""
+    for record in event["Records"]:
+        if record.get("eventName") == "INSERT":
+            row = record["dynamodb"]
+            yield Inserted(sequence_number=row["SequenceNumber"], image=row.get("NewImage", {}))
 
 
 def _json(request: Request, schema_name: str) -> dict[str, Any]:

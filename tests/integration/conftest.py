@@ -100,6 +100,8 @@ def backstage(aws: None, heroku: Simulator) -> Backstage:  # noqa: ARG001 - the 
         hoist_wakes_queue_url=queue["QueueUrl"],
         hoist_totp_key_id=key,
         hoist_heroku_secret_id=secret["ARN"],
+        hoist_on_call_topic_arn="unused",
+        hoist_slack_secret_id="unused",
         heroku_api_url=heroku.url,
         hoist_runbook_url="https://example.invalid/runbook",
     )

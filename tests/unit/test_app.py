@@ -98,7 +98,8 @@ class Api:
             "stageVariables": None,
         }
         raw = app.app(event, None)
-        parsed = json.loads(raw["body"])
+        text = raw["headers"]["Content-Type"].startswith("text/")
+        parsed = raw["body"] if text else json.loads(raw["body"])
         answer = Answer(status=raw["statusCode"], headers=raw["headers"], body=parsed)
         self.answered.append(answer)
         return answer
@@ -107,6 +108,12 @@ class Api:
         key = {"Idempotency-Key": f"key-{len(self.answered)}"}
         given = BODY if body is None else body
         return self("POST", "/promotions", given, headers=key | headers)
+
+    def text(self, path: str) -> str:
+        """A page that is not JSON."""
+        answer = self("GET", path)
+        assert answer.status == 200
+        return str(answer.body)
 
     def promote(self, promotion_id: str, code: str | None = None, **headers: str) -> Answer:
         sent = {"X-TOTP": code or self.world.code, **headers}
@@ -528,3 +535,136 @@ def test_every_route_is_in_the_contract_and_the_other_way_round() -> None:
     promised = {(path, method) for path, item in CONTRACT["paths"].items() for method in item}
 
     assert served == promised
+
+
+def test_an_acknowledgement_lasts_an_hour_unless_said(api: Api) -> None:
+    promotion = api.mark().body
+    api.promote(promotion["id"])
+
+    short = api("POST", f"/promotions/{promotion['id']}/ack")
+    longer = api("POST", f"/promotions/{promotion['id']}/ack", {"minutes": 90, "note": "looking"})
+
+    conforms(short.body, "Promotion")
+    assert short.body["acknowledged_until"] == "2026-05-09T05:28:00.000000Z"
+    assert longer.body["acknowledged_until"] == "2026-05-09T05:58:00.000000Z"
+    assert longer.body["acknowledged_by"] == "kim"
+
+
+def test_only_what_is_deploying_is_acknowledged(api: Api) -> None:
+    promotion = api.mark().body
+
+    answer = api("POST", f"/promotions/{promotion['id']}/ack")
+
+    assert answer.problem == (409, "state_forbids")
+
+
+@pytest.mark.parametrize("minutes", [0, 1441, "60", 1.5, None])
+def test_a_bad_acknowledgement_is_named(api: Api, minutes: object) -> None:
+    promotion = api.mark().body
+
+    answer = api("POST", f"/promotions/{promotion['id']}/ack", {"minutes": minutes})
+
+    assert answer.problem == (400, "invalid_request")
+    assert answer.fields == ["minutes"]
+
+
+def test_a_retrospective_can_be_linked_after_the_end(api: Api, world: World) -> None:
+    promotion = api.mark().body
+    api.promote(promotion["id"])
+    world.work()
+    link = {"rca_url": "https://wiki.example/rca/7"}
+
+    answer = api("PATCH", f"/promotions/{promotion['id']}", link)
+
+    assert (answer.status, answer.body["rca_url"]) == (200, "https://wiki.example/rca/7")
+    assert answer.body["state"] == "deployed"
+    audit = api("GET", f"/promotions/{promotion['id']}/audit").body
+    assert audit["verified"] is True
+    assert audit["entries"][-1]["action"] == "edit"
+
+
+def test_the_same_words_again_change_nothing(api: Api) -> None:
+    promotion = api.mark().body
+    link = {"rca_url": "https://wiki.example/rca/7"}
+    api("PATCH", f"/promotions/{promotion['id']}", link)
+
+    again = api("PATCH", f"/promotions/{promotion['id']}", link)
+
+    assert again.body["version"] == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "body"),
+        ({"rca_url": "javascript:alert(1)"}, "rca_url"),
+        ({"rca_url": "https://a b"}, "rca_url"),
+        ({"rca_url": 7}, "rca_url"),
+        ({"state": "deployed"}, "state"),
+        ({"value": "other"}, "value"),
+    ],
+)
+def test_nothing_but_words_can_be_edited(api: Api, body: object, field: str) -> None:
+    promotion = api.mark().body
+
+    answer = api("PATCH", f"/promotions/{promotion['id']}", body)
+
+    assert answer.problem == (400, "invalid_request")
+    assert answer.fields == [field]
+
+
+def test_a_targets_ladder_is_set_and_shown(api: Api) -> None:
+    minutes = {"sev3": 10, "warning": 60, "critical": 120}
+
+    answer = api("PUT", "/targets/new-app", {"alert_after_minutes": minutes}, caller=SAM)
+
+    conforms(answer.body, "Target")
+    assert answer.body["alert_after_minutes"] == minutes
+
+
+@pytest.mark.parametrize(
+    ("minutes", "field"),
+    [
+        ({"sev3": 60, "warning": 10, "critical": 120}, "alert_after_minutes"),
+        ({"sev3": 10}, "alert_after_minutes"),
+        ({"sev3": 0, "warning": 10, "critical": 120}, "alert_after_minutes.sev3"),
+    ],
+)
+def test_a_ladder_that_does_not_climb_is_named(api: Api, minutes: object, field: str) -> None:
+    answer = api("PUT", "/targets/new-app", {"alert_after_minutes": minutes}, caller=SAM)
+
+    assert answer.problem == (400, "invalid_request")
+    assert answer.fields == [field]
+
+
+def test_a_timeline_is_markdown(api: Api, world: World) -> None:
+    promotion = api.mark().body
+    api.promote(promotion["id"])
+    world.work()
+
+    text = api.text(f"/promotions/{promotion['id']}/timeline")
+
+    assert text.startswith(f"# {FLAG} at {TARGET}\n")
+    assert "- State: `deployed`, effect `live`" in text
+    assert "- Audit trail: verified" in text
+
+
+@pytest.mark.parametrize("path", ["/promotions", "/targets", f"/targets/{TARGET}", "/health"])
+def test_a_read_does_not_care_for_a_content_type(api: Api, path: str) -> None:
+    assert api("GET", path, headers={"content-type": "text/plain"}).status == 200
+
+
+def test_an_app_name_that_cannot_be_one_is_named(api: Api) -> None:
+    answer = api("GET", "/targets/UPPER")
+
+    assert answer.problem == (400, "invalid_request")
+    assert answer.fields == ["app"]
+
+
+def test_setting_the_same_policy_again_changes_nothing(api: Api) -> None:
+    first = api("PUT", "/targets/new-app", {"max_flags_per_release": 7}, caller=SAM)
+
+    again = api("PUT", "/targets/new-app", {"max_flags_per_release": 7.0}, caller=SAM)
+
+    assert again.body == first.body
+    assert isinstance(again.body["max_flags_per_release"], int)

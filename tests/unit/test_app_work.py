@@ -1,16 +1,23 @@
 """The queue's and the schedule's doors, over fakes."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 import app
-from chalicelib.domain.errors import AccessDenied, Unavailable
-from chalicelib.domain.promotion import State
-from tests.factories import TARGET
-from tests.fakes import FakeHeartbeat
+from chalicelib.adapters.dynamodb import TableNames, Tables
+from chalicelib.adapters.dynamodb.rows import audit_row
+from chalicelib.domain.audit import Action, AuditEntry
+from chalicelib.domain.errors import AccessDenied, TryAgain, Unavailable
+from chalicelib.domain.notice import Notice
+from chalicelib.domain.promotion import Act, Rung, State, advance
+from chalicelib.metrics import NAMESPACE, UNITS
+from chalicelib.usecases.notify import Notify
+from tests.factories import TARGET, a_change, deploying
+from tests.fakes import START, FakeHeartbeat
 from tests.unit.test_app import WorldContainer
 from tests.world import World
 
@@ -115,3 +122,150 @@ def test_a_refused_token_is_an_error_in_the_log(
 
     said = [(record.levelname, vars(record)["action"]) for record in caplog.records]
     assert ("ERROR", "heroku_access_denied") in said
+
+
+def metrics_of(text: str) -> dict[str, list[float]]:
+    """The values in what was written in CloudWatch's embedded metric format."""
+    values: dict[str, list[float]] = {}
+    for line in text.splitlines():
+        written = json.loads(line)
+        for told in written.get("_aws", {}).get("CloudWatchMetrics", []):
+            assert told["Namespace"] == NAMESPACE
+            assert told["Dimensions"] == [["service"]]
+            for metric in told["Metrics"]:
+                assert metric["Unit"] == UNITS[metric["Name"]]
+                values[metric["Name"]] = written[metric["Name"]]
+    return values
+
+
+def test_a_settled_promotion_tells_how_long_it_took_and_who_settled_it(
+    world: World,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    world.apps.phase = timedelta(seconds=9)
+    world.promoted()
+
+    delivered(a_wake())
+
+    told = metrics_of(capsys.readouterr().out)
+    assert told["Settled"] == told["SettledByWorker"] == told["Patches"] == [1]
+    # Thirty seconds pass between a promote and the next thing that a test does.
+    assert told["TimeToPatch"] == [30]
+    assert told["QueueLatency"][0] == told["TimeToPatch"][0] + told["ReleaseWait"][0]
+    assert 9 <= told["ReleaseWait"][0] <= 13
+    assert told["HerokuAccessDenied"] == [0]
+
+
+def test_every_sweep_is_a_heartbeat_with_gauges(
+    world: World,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    world.promoted()
+    world.clock.advance(timedelta(hours=12, seconds=-30))
+
+    app.watch(dict.fromkeys(SCHEDULED, ""), None)
+
+    told = metrics_of(capsys.readouterr().out)
+    assert told["WatchdogHeartbeat"] == told["Deploying"] == [1]
+    assert told["OldestDeployingAge"] == [43_200]
+    assert (told["RungSev3"], told["RungWarning"], told["RungCritical"]) == ([1], [1], [0])
+
+
+def test_an_unknown_age_is_a_number_all_the_same(
+    world: World,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    promotion = world.promoted()
+    broken = replace(world.now(promotion), state_entered_at=None)
+    world.store.promotions[promotion.id] = broken
+
+    app.watch(dict.fromkeys(SCHEDULED, ""), None)
+
+    told = metrics_of(capsys.readouterr().out)
+    assert told["OldestDeployingAge"] == [365 * 86_400]
+    assert told["RungCritical"] == [1]
+
+
+class Channel:
+    """Away as often as told, then there."""
+
+    def __init__(self, away: int = 0) -> None:
+        self.away = away
+        self.told: list[Notice] = []
+
+    def deliver(self, notice: Notice) -> None:
+        if self.away:
+            self.away -= 1
+            raise TryAgain
+        self.told.append(notice)
+
+
+def records(*entries: AuditEntry) -> dict[str, Any]:
+    """A batch of the audit table's stream."""
+    model = Tables(TableNames(**dict.fromkeys(TABLES, "unused"))).audit
+    return {
+        "Records": [
+            {
+                "eventID": str(n),
+                "eventName": "INSERT",
+                "awsRegion": "eu-west-1",
+                "eventSourceARN": "arn:aws:dynamodb:eu-west-1:0:table/audit/stream/x",
+                "dynamodb": {
+                    "Keys": {},
+                    "ApproximateCreationDateTime": 0,
+                    "StreamViewType": "NEW_IMAGE",
+                    "SequenceNumber": f"sequence-{n}",
+                    "NewImage": audit_row(model, entry).serialize(),
+                },
+            }
+            for n, entry in enumerate(entries)
+        ],
+    }
+
+
+TABLES = ("promotions", "audit", "locks", "operators", "targets")
+
+
+def an_alert() -> AuditEntry:
+    facts = {"alert": "stalled", "rung": "sev3", "minutes": 30}
+    act = Act(actor="watchdog", action=Action.ALERT, at=START, facts=facts)
+    return advance(deploying(), act, rung=Rung.SEV3).entry
+
+
+@pytest.mark.parametrize("door", ["notify_slack", "notify_on_call"])
+def test_what_is_audited_is_delivered(door: str, capsys: pytest.CaptureFixture[str]) -> None:
+    channel = Channel()
+    setattr(app.hoist, door, Notify(channel=channel))
+
+    answer = getattr(app, door)(records(a_change().entry, an_alert()), None)
+
+    assert answer == {"batchItemFailures": []}
+    assert [notice.rung for notice in channel.told] == [Rung.SEV3]
+    assert metrics_of(capsys.readouterr().out)["NoticesDelivered"] == [1]
+
+
+def test_a_channel_that_is_away_is_tried_again_from_there_after_a_pause(world: World) -> None:
+    channel = Channel(away=1)
+    app.hoist.notify_slack = Notify(channel=channel)
+    batch = records(a_change().entry, an_alert(), an_alert())
+    began = world.clock.now()
+
+    first = app.notify_slack(batch, None)
+    second = app.notify_slack(batch, None)
+
+    assert first == {"batchItemFailures": [{"itemIdentifier": "sequence-1"}]}
+    assert second == {"batchItemFailures": []}
+    assert len(channel.told) == 2
+    assert world.clock.now() - began == timedelta(seconds=5)
+
+
+def test_a_record_that_is_no_audit_entry_holds_nothing_up() -> None:
+    channel = Channel()
+    app.hoist.notify_slack = Notify(channel=channel)
+    batch = records(an_alert(), an_alert())
+    batch["Records"][0]["dynamodb"]["NewImage"] = {"promotion_id": {"S": "prm_x"}}
+
+    answer = app.notify_slack(batch, None)
+
+    assert answer == {"batchItemFailures": []}
+    assert len(channel.told) == 1

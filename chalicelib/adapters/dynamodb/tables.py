@@ -119,6 +119,7 @@ class PromotionRow(Model):
     promote_key = UnicodeAttribute(null=True)
     previous_value = UnicodeAttribute(null=True)
     baseline_version = NumberAttribute(null=True)
+    patched_at = UnicodeAttribute(null=True)
     release_id = UnicodeAttribute(null=True)
     release_version = NumberAttribute(null=True)
     settled_at = UnicodeAttribute(null=True)
