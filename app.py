@@ -286,7 +286,8 @@ def list_targets() -> Response:
 def show_target(app_name: str) -> Response:
     """Show one target."""
     target = hoist.show_target(requests.app_name(app_name), caller=request().caller)
-    return Response(represent.target(target), headers={"ETag": represent.etag(target.version)})
+    body = represent.drifting(target, hoist.baselines.get(target.app))
+    return Response(body, headers={"ETag": represent.etag(target.version)})
 
 
 @app.route("/targets/{app_name}", methods=["PUT"], authorizer=authorize, content_types=ANY_TYPE)
@@ -340,6 +341,14 @@ def watch(_event: CloudWatchEvent) -> None:
     report = hoist.watch()
     measure(metrics.of_sweep(report))
     _log_swept(report)
+
+
+@app.schedule("rate(15 minutes)", name="drift")
+def drift(_event: CloudWatchEvent) -> None:
+    """Compare what Hoist deployed with what Heroku holds."""
+    report = hoist.watch_drift()
+    measure(metrics.of_drift(report))
+    log.info("compared", action="drift", drifting=report.drifting, unread=report.unread)
 
 
 @app.on_dynamodb_record(

@@ -19,6 +19,7 @@ from chalicelib.usecases.audit import Audit
 from chalicelib.usecases.authorize import Authorize
 from chalicelib.usecases.browse import Browse
 from chalicelib.usecases.cancel import Cancel
+from chalicelib.usecases.drift import WatchDrift
 from chalicelib.usecases.edit import Edit
 from chalicelib.usecases.mark import Mark
 from chalicelib.usecases.notify import Notify
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.dynamodb import Tables
     from chalicelib.ports import (
         Apps,
+        Baselines,
         Channel,
         Clock,
         Heartbeat,
@@ -114,6 +116,13 @@ class Container:
         from chalicelib.adapters.dynamodb import DynamoDBPromotionStore
 
         return DynamoDBPromotionStore(self.tables)
+
+    @cached_property
+    def baselines(self) -> "Baselines":
+        """What was deployed at each target."""
+        from chalicelib.adapters.dynamodb import DynamoDBBaselines
+
+        return DynamoDBBaselines(self.tables)
 
     @cached_property
     def locks(self) -> "TargetLocks":
@@ -275,7 +284,12 @@ class Container:
     @cached_property
     def show(self) -> Show:
         """One promotion."""
-        return Show(store=self.store, locks=self.locks, clock=self.clock)
+        return Show(
+            store=self.store,
+            locks=self.locks,
+            baselines=self.baselines,
+            clock=self.clock,
+        )
 
     @cached_property
     def browse(self) -> Browse:
@@ -318,6 +332,17 @@ class Container:
             heartbeat=self.heartbeat,
             clock=self.clock,
             holder=lambda: uuid.uuid4().hex,
+        )
+
+    @cached_property
+    def watch_drift(self) -> WatchDrift:
+        """Compare what was deployed with what is there."""
+        return WatchDrift(
+            store=self.store,
+            baselines=self.baselines,
+            targets=self.targets,
+            apps=self.apps,
+            clock=self.clock,
         )
 
     @cached_property

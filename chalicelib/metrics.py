@@ -10,6 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from chalicelib.domain.promotion import Promotion, Rung, SettledBy
+from chalicelib.usecases.drift import DriftReport
 from chalicelib.usecases.notify import Notified
 from chalicelib.usecases.watch import WatchReport
 from chalicelib.usecases.work import WorkReport
@@ -47,6 +48,8 @@ UNITS: Mapping[str, Unit] = MappingProxyType(
         "RungSev3": Unit.COUNT,
         "RungWarning": Unit.COUNT,
         "RungCritical": Unit.COUNT,
+        # Of each comparison with what was deployed.
+        "DriftingFlags": Unit.COUNT,
         # Of Heroku.
         "HerokuCalls": Unit.COUNT,
         "HerokuErrors": Unit.COUNT,
@@ -117,6 +120,11 @@ def of_sweep(report: WatchReport) -> Values:
     for _ in report.expired:
         yield "Settled", 1
         yield _BY[SettledBy.WATCHDOG], 1
+
+
+def of_drift(report: DriftReport) -> Values:
+    """What a comparison of all targets tells."""
+    yield "DriftingFlags", sum(len(flags) for flags in report.drifting.values())
 
 
 def of_notice(notified: Notified) -> Values:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from chalicelib.domain.audit import StoredEntry
+from chalicelib.domain.drift import Baseline, Declared, Drift
 from chalicelib.domain.errors import HoistError
 from chalicelib.domain.lease import Lease, TargetLock, WaitingOn
 from chalicelib.domain.notice import Notice
@@ -50,6 +51,8 @@ class Clash(StrEnum):
     SECOND_FACTOR = "second_factor"
     #: The worker's lease is not the target's newest.
     FENCE = "fence"
+    #: The flag was deployed anew, or its drift was told, meanwhile.
+    BASELINE = "baseline"
 
 
 class Lost(Exception):
@@ -148,8 +151,34 @@ class PromotionStore(Protocol):
         """The promotion's audit entries, oldest first (consistent read)."""
         ...
 
+    def open_promotion(self, target: str, flag: str) -> str | None:
+        """The open promotion of this flag at this target, if there is one (consistent read)."""
+        ...
+
     def used_key(self, operator: str, key: str) -> UsedKey | None:
         """What the operator last used this idempotency key for, forgotten or not."""
+        ...
+
+
+class Baselines(Protocol):
+    """What Hoist deployed at each target: kept by the very transactions that deploy."""
+
+    def get(self, target: str) -> Baseline:
+        """The target's baseline as last written (consistent read)."""
+        ...
+
+    def record(
+        self,
+        baseline: Baseline,
+        declared: Declared,
+        drift: Drift | None,
+        change: Change,
+    ) -> None:
+        """Write a drift's begin (or, with `None`, its end) together with its audit entry.
+
+        Raises `Lost`, and writes nothing, where the flag was deployed anew, or its drift told,
+        since `baseline` was read.
+        """
         ...
 
 

@@ -1,4 +1,4 @@
-"""`python -m local run|demo|totp`: the local stack from the command line."""
+"""`python -m local run|demo|totp|on-call`: the local stack from the command line."""
 
 import argparse
 import os
@@ -9,8 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 
+import requests
+
 from infra.errors import DeployError
-from local import directions
+from local import directions, on_call
+from local.bulletin import Bulletin
 from local.child import LocalStackError
 from local.demo import demo
 from local.stack import HEROKU_TOKEN, local_stack
@@ -41,10 +44,18 @@ def run(state: Path, settings: Mapping[str, str]) -> None:
             say=say,
         ) as stack:
             print(welcome(stack.directions, state), flush=True)
+            here = stack.directions
+            tell_news = Bulletin(
+                ministack=here.ministack,
+                slack=here.slack,
+                on_call_queue=here.on_call_queue,
+                say=say,
+            )
             try:
                 while True:
                     stack.require_alive()
-                    time.sleep(0.5)
+                    tell_news()
+                    time.sleep(1)
             finally:
                 # A second Ctrl-C would cut short the writing of the data.
                 for number in SIGNALS:
@@ -60,12 +71,24 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 def totp(state: Path, role: str) -> None:
     """Print a one-time code of the demo operator in this role."""
+    operator = _directions(state).operators[role]
+    print(fresh_code(operator.totp_secret, state / "totp.json"))
+
+
+def show_pages(state: Path) -> None:
+    """Print what whoever is on call has got so far."""
+    here = _directions(state)
+    for page in on_call.pages(here.ministack, here.on_call_queue):
+        print(page)
+
+
+def _directions(state: Path) -> directions.Directions:
     file = state / directions.FILE
     known = directions.read(file)
     if known is None:
         message = f"There is no {file}. Start a stack first: make run"
         raise LocalStackError(message)
-    print(fresh_code(known.operators[role].totp_secret, state / "totp.json"))
+    return known
 
 
 def main() -> int:
@@ -74,6 +97,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="run Hoist until Ctrl-C")
     commands.add_parser("demo", help="watch promotions survive what stuck the old design")
+    commands.add_parser("on-call", help="print what whoever is on call has got")
     code = commands.add_parser("totp", help="print a one-time code")
     code.add_argument("role", choices=directions.NAMES)
     arguments = parser.parse_args()
@@ -84,10 +108,15 @@ def main() -> int:
             run(state, settings)
         elif arguments.command == "totp":
             totp(state, arguments.role)
+        elif arguments.command == "on-call":
+            show_pages(state)
         else:
             return demo(state, int(settings.get("HOIST_PORT", DEFAULT_PORT)))
     except (LocalStackError, DeployError) as error:
         print(error, file=sys.stderr)
+        return 1
+    except requests.ConnectionError:
+        print("The stack does not answer. Start it first: make run", file=sys.stderr)
         return 1
     return 0
 

@@ -44,6 +44,10 @@ class Directions:
     ministack: str
     operators: Mapping[str, DemoOperator]
     targets: tuple[str, ...]
+    #: The stand-in for Slack, and the queue that stands in for whoever is on call. Empty where a
+    #: stack was last run before it had them.
+    slack: str = ""
+    on_call_queue: str = ""
 
     def write(self, path: Path) -> None:
         """Write them for the owner's eyes only: to this stack, the tokens are real ones."""

@@ -12,23 +12,47 @@ if TYPE_CHECKING:
 #: Targets that the local worker serves at once.
 POLLERS = 4
 
+#: Where the alarms stand whose metric math MiniStack does not know. Nobody writes metrics here.
+NOT_EVALUATED = "NotEvaluatedLocally"
+
 _KMS_CONTEXT_KEYS = "kms:EncryptionContext"
 
 
-def for_ministack(bundle: Bundle, directory: Path) -> Bundle:
-    """Return the bundle without conditions on the KMS encryption context.
-
-    MiniStack checks the context itself, but knows no condition keys for it and so refuses.
-    """
+def for_ministack(bundle: Bundle, directory: Path, ministack_url: str) -> Bundle:
+    """Return the bundle with what MiniStack would refuse, or lead astray, put differently."""
     template = json.loads(bundle.template.read_text())
     for resource in template["Resources"].values():
-        for policy in resource.get("Properties", {}).get("Policies", []):
-            for statement in policy["PolicyDocument"]["Statement"]:
-                if _KMS_CONTEXT_KEYS in json.dumps(statement.get("Condition", {})):
-                    del statement["Condition"]
+        properties = resource.get("Properties", {})
+        _drop_kms_conditions(properties)
+        if "Metrics" in properties:
+            _replace_metric_math(properties)
+        variables = properties.get("Environment", {}).get("Variables", {})
+        if "HOIST_API_URL" in variables:
+            # The template's URL names AWS, and nobody could follow it from here.
+            variables["HOIST_API_URL"] = {"Fn::Sub": api_url(ministack_url, "${RestAPI}")}
     path = directory / "sam.json"
     path.write_text(json.dumps(template))
     return Bundle(template=path, archive=bundle.archive)
+
+
+def api_url(ministack_url: str, api_id: str) -> str:
+    """Return where MiniStack has an API Gateway's stage."""
+    return f"{ministack_url}/restapis/{api_id}/api/_user_request_"
+
+
+def _drop_kms_conditions(properties: dict[str, Any]) -> None:
+    """MiniStack checks the encryption context itself, but knows no condition keys for it."""
+    for policy in properties.get("Policies", []):
+        for statement in policy["PolicyDocument"]["Statement"]:
+            if _KMS_CONTEXT_KEYS in json.dumps(statement.get("Condition", {})):
+                del statement["Condition"]
+
+
+def _replace_metric_math(alarm: dict[str, Any]) -> None:
+    """The alarm is there, and stays in INSUFFICIENT_DATA: better than one that means less."""
+    del alarm["Metrics"]
+    alarm |= {"Namespace": NOT_EVALUATED, "MetricName": "MetricMath", "Period": 60}
+    alarm["Statistic"] = "Maximum"
 
 
 def put_gateway_responses(
@@ -74,3 +98,10 @@ def poll_in_parallel(client: "LambdaClient", function: str) -> None:
             BatchSize=sources[0]["BatchSize"],
             FunctionResponseTypes=["ReportBatchItemFailures"],
         )
+
+
+def switch_streams_off(client: "LambdaClient") -> None:
+    """Leave the streams to local/standins/streams.py, which says why. Is idempotent."""
+    for source in client.list_event_source_mappings()["EventSourceMappings"]:
+        if ":dynamodb:" in source["EventSourceArn"]:
+            client.update_event_source_mapping(UUID=source["UUID"], Enabled=False)

@@ -10,11 +10,12 @@ from botocore.exceptions import ClientError
 from infra.deploy import deploy
 from infra.errors import DeployError
 from infra.package import Bundle
-from local import gaps
+from local import gaps, on_call
 from local.child import LocalStackError
 from local.directions import DemoOperator, Directions
 from local.ministack import MiniStack
 from local.seed import TARGETS, seed_operators, seed_targets
+from local.slack import WEBHOOK_PATH
 
 STAGE = "local"
 RUNBOOK_URL = "docs/runbook.md"
@@ -27,6 +28,7 @@ class Installation:
     ministack: MiniStack
     heroku_url: str
     heroku_token: str
+    slack_url: str
 
     def deploy(self, bundle: Bundle, directory: Path, say: Callable[[str], None]) -> dict[str, str]:
         """Deploy the production template as to AWS, and return the stack's outputs.
@@ -37,7 +39,7 @@ class Installation:
         try:
             outputs = deploy(
                 aws,
-                gaps.for_ministack(bundle, directory),
+                gaps.for_ministack(bundle, directory, self.ministack.url),
                 stage=STAGE,
                 parameters={"HerokuApiUrl": self.heroku_url, "RunbookUrl": RUNBOOK_URL},
                 say=say,
@@ -49,15 +51,20 @@ class Installation:
         gaps.put_gateway_responses(gateway, outputs["RestAPIId"], bundle, RUNBOOK_URL)
         functions = aws.session.client("lambda", endpoint_url=aws.endpoint_url)
         gaps.poll_in_parallel(functions, outputs["WorkFunction"])
+        gaps.switch_streams_off(functions)
         return outputs
 
     def seed(self, outputs: Mapping[str, str], operators: Mapping[str, DemoOperator]) -> Directions:
-        """Put in the Heroku token, the demo operators and the demo targets; say where all is."""
+        """Put in the secrets, the demo operators and targets, and who is on call; say where."""
         aws = self.ministack.aws
         secrets = aws.session.client("secretsmanager", endpoint_url=aws.endpoint_url)
         secrets.put_secret_value(
             SecretId=outputs["HerokuSecretId"],
             SecretString=json.dumps({"token": self.heroku_token}),
+        )
+        secrets.put_secret_value(
+            SecretId=outputs["SlackSecretId"],
+            SecretString=json.dumps({"webhook_url": self.slack_url + WEBHOOK_PATH}),
         )
         dynamodb = aws.session.client("dynamodb", endpoint_url=aws.endpoint_url)
         seed_operators(
@@ -67,12 +74,14 @@ class Installation:
         url = self.ministack.url
         return Directions(
             # Where MiniStack has API Gateway's stages: the stack's own output names AWS.
-            api=f"{url}/restapis/{outputs['RestAPIId']}/api/_user_request_",
+            api=gaps.api_url(url, outputs["RestAPIId"]),
             heroku=self.heroku_url,
             heroku_token=self.heroku_token,
             ministack=url,
             operators=operators,
             targets=TARGETS,
+            slack=self.slack_url,
+            on_call_queue=on_call.subscribe(aws, outputs["OnCallTopicArn"]),
         )
 
     def _encrypt_with(self, key: str) -> Callable[[str, str], bytes]:

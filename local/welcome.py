@@ -12,6 +12,8 @@ _WELCOME = """
 Hoist runs at {api}
   Heroku     {heroku}
   MiniStack  {ministack}
+  Slack      {slack}/messages
+  on call    {on_call}
   logs       {logs}
   all this   {file}
 
@@ -30,6 +32,7 @@ Promote a flag, in another terminal:
     -H "X-TOTP: $({totp})"
   curl -s $API/promotions/$ID -H "Authorization: Bearer $TOKEN"
 
+What Slack and whoever is on call are told appears below.
 Ctrl-C stops it; the next start finds its data.
 """
 
@@ -41,6 +44,8 @@ def welcome(here: Directions, state: Path) -> str:
         api=here.api,
         heroku=here.heroku,
         ministack=here.ministack,
+        slack=here.slack,
+        on_call=_local(state, python, "on-call"),
         logs=state / "logs",
         file=state / directions.FILE,
         operators="\n".join(
@@ -49,5 +54,9 @@ def welcome(here: Directions, state: Path) -> str:
         token=here.operators["promoter"].token,
         target=here.targets[-1],
         python=python,
-        totp=f"HOIST_STATE={shlex.quote(str(state))} {python} -m local totp promoter",
+        totp=_local(state, python, "totp promoter"),
     )
+
+
+def _local(state: Path, python: str, command: str) -> str:
+    return f"HOIST_STATE={shlex.quote(str(state))} {python} -m local {command}"

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from chalicelib.adapters.ids import UlidPromotionIds
 from chalicelib.domain.audit import StoredEntry
+from chalicelib.domain.drift import Baseline, Declared, Drift
 from chalicelib.domain.errors import LeaseLost, Refused
 from chalicelib.domain.flag import only_flags
 from chalicelib.domain.lease import LEASE_LASTS, Lease, TargetLock, WaitingOn
@@ -53,6 +54,8 @@ class FakePromotionStore:
     entries: dict[str, list[StoredEntry]] = field(default_factory=dict)
     flag_locks: dict[tuple[str, str], str] = field(default_factory=dict)
     keys: dict[tuple[str, str], UsedKey] = field(default_factory=dict)
+    #: What was deployed last, by target and flag; the baselines' half of the transactions.
+    declared: dict[str, dict[str, Declared]] = field(default_factory=dict)
     #: Promotions that the indexes do not show yet, as they showed them before.
     lagging: dict[str, Promotion | None] = field(default_factory=dict)
 
@@ -91,6 +94,12 @@ class FakePromotionStore:
             self.flag_locks[lock] = after.id
         if change.settles and self.flag_locks.get(lock) == after.id:
             del self.flag_locks[lock]
+        if change.settles and after.state is State.DEPLOYED:
+            self.declared.setdefault(after.target, {})[after.flag] = Declared(
+                flag=after.flag,
+                value=after.value,
+                promotion_id=after.id,
+            )
         if key:
             self.keys[key.operator, key.key] = key
         if spend:
@@ -133,8 +142,42 @@ class FakePromotionStore:
     def trail(self, promotion_id: str) -> Sequence[StoredEntry]:
         return list(self.entries.get(promotion_id, []))
 
+    def open_promotion(self, target: str, flag: str) -> str | None:
+        return self.flag_locks.get((target, flag))
+
     def used_key(self, operator: str, key: str) -> UsedKey | None:
         return self.keys.get((operator, key))
+
+
+@dataclass
+class FakeBaselines:
+    """Baselines in the store's own dicts."""
+
+    store: FakePromotionStore
+    drifts: dict[str, dict[str, Drift]] = field(default_factory=dict)
+
+    def get(self, target: str) -> Baseline:
+        return Baseline(
+            target=target,
+            declared=dict(self.store.declared.get(target, {})),
+            drifts=dict(self.drifts.get(target, {})),
+        )
+
+    def record(
+        self,
+        baseline: Baseline,
+        declared: Declared,
+        drift: Drift | None,
+        change: Change,
+    ) -> None:
+        now, flag = self.get(baseline.target), declared.flag
+        if now.declared.get(flag) != declared or now.drifts.get(flag) != baseline.drifts.get(flag):
+            raise Lost({Clash.BASELINE})
+        self.store.commit(change)
+        drifts = self.drifts.setdefault(baseline.target, {})
+        drifts.pop(flag, None)
+        if drift:
+            drifts[flag] = drift
 
 
 def _moved(stored: Promotion | None, before: Promotion | None) -> bool:

@@ -10,6 +10,7 @@ from chalicelib.domain.promotion import Promotion
 from chalicelib.domain.target import Target
 from chalicelib.usecases.audit import Audit
 from chalicelib.usecases.cancel import Cancel
+from chalicelib.usecases.drift import WatchDrift
 from chalicelib.usecases.mark import Mark, MarkOrder
 from chalicelib.usecases.promote import Accepted, Promote, PromoteOrder
 from chalicelib.usecases.show import Show
@@ -19,6 +20,7 @@ from chalicelib.usecases.work import Wake, Work, WorkReport
 from tests.factories import FLAG, KIM, SAM, TARGET, VERA, an_operator
 from tests.fakes import (
     FakeApps,
+    FakeBaselines,
     FakeClock,
     FakeHeartbeat,
     FakeOperators,
@@ -45,6 +47,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.store = FakePromotionStore(self.operators, self.locks)
+        self.baselines = FakeBaselines(self.store)
         self.apps = FakeApps(self.clock)
         for caller in (KIM, VERA, SAM):
             self.operators.put(an_operator(caller))
@@ -72,7 +75,12 @@ class World:
 
     @property
     def show_it(self) -> Show:
-        return Show(store=self.store, locks=self.locks, clock=self.clock)
+        return Show(
+            store=self.store,
+            locks=self.locks,
+            baselines=self.baselines,
+            clock=self.clock,
+        )
 
     @property
     def audit_it(self) -> Audit:
@@ -98,6 +106,16 @@ class World:
             locks=self.locks,
             targets=self.targets,
             wakes=self.wakes,
+            clock=self.clock,
+        )
+
+    @property
+    def drift_watch(self) -> WatchDrift:
+        return WatchDrift(
+            store=self.store,
+            baselines=self.baselines,
+            targets=self.targets,
+            apps=self.apps,
             clock=self.clock,
         )
 

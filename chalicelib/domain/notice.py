@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.domain.audit import Action, AuditEntry
+from chalicelib.domain.drift import DriftKind
 from chalicelib.domain.promotion import Rung, State
 
 
@@ -35,10 +36,9 @@ def notice_of(entry: AuditEntry) -> Notice | None:
     """What people are told of a transition; `None` where it concerns nobody."""
     facts = entry.facts
     match entry.action:
-        case Action.ALERT if facts.get("alert") == "stalled":
-            return _stalled(entry, Rung(facts["rung"]))
-        case Action.ALERT if facts.get("alert") == "heroku_access":
-            return _heroku_access(entry)
+        case Action.ALERT:
+            told = {"stalled": _stalled, "heroku_access": _heroku_access, "drift": _drift}
+            return told[facts["alert"]](entry)
         case Action.WARN_OF_EXPIRY:
             return _about(
                 entry,
@@ -60,7 +60,8 @@ def notice_of(entry: AuditEntry) -> Notice | None:
             return None
 
 
-def _stalled(entry: AuditEntry, rung: Rung) -> Notice:
+def _stalled(entry: AuditEntry) -> Notice:
+    rung = Rung(entry.facts["rung"])
     minutes = entry.facts.get("minutes")
     lasted = "for an unknown time" if minutes is None else f"for {_spoken(minutes)}"
     known = entry.facts.get("waiting_on") or "What it waits for is not known."
@@ -90,6 +91,30 @@ def _heroku_access(entry: AuditEntry) -> Notice:
         "themselves once the token or account is in order.",
         promotion_id=entry.promotion_id,
         runbook="the-token-expired",
+    )
+
+
+def _drift(entry: AuditEntry) -> Notice:
+    resolved = entry.facts.get("resolved") is True
+    stored = entry.facts.get("kind") == DriftKind.STORED_NOT_LIVE
+    found = (
+        "Heroku holds the value, but the current release does not carry it: it would go live with "
+        "the next one."
+        if stored
+        else "Its config var was changed or rolled back outside Hoist."
+    )
+    return Notice(
+        dedup_key=f"drift-{entry.target}-{entry.flag}",
+        rung=Rung.WARNING,
+        resolves=resolved,
+        title=f"{_what(entry)} {'is' if resolved else 'is not'} as it was deployed"
+        + (" again" if resolved else ""),
+        text="Nothing needs to be done."
+        if resolved
+        else f"{found} Hoist changes nothing by itself. Promote the flag again, or adopt what is "
+        "there: promote the value that it has now.",
+        promotion_id=entry.promotion_id,
+        runbook="a-flag-drifts",
     )
 
 

@@ -1,15 +1,16 @@
 """Show one promotion, with what it waits for and what the caller may do."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chalicelib.domain.actions import ActionOffer, offers
+from chalicelib.domain.drift import Drift
 from chalicelib.domain.lease import TargetLock, WaitingOn
 from chalicelib.domain.operator import Caller, Role
 from chalicelib.domain.promotion import Promotion, State
 from chalicelib.domain.waiting import waiting_on
-from chalicelib.ports import Clock, PromotionStore, TargetLocks
+from chalicelib.ports import Baselines, Clock, PromotionStore, TargetLocks
 from chalicelib.usecases.lookup import wanted
 
 
@@ -21,6 +22,8 @@ class PromotionDetail:
     waiting_on: WaitingOn | None
     offers: tuple[ActionOffer, ...]
     now: datetime
+    #: How the target differs from it, where it is what was deployed last of its flag.
+    drift: Drift | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +32,17 @@ class Show:
 
     store: PromotionStore
     locks: TargetLocks
+    baselines: Baselines
     clock: Clock
 
     def __call__(self, promotion_id: str, *, caller: Caller) -> PromotionDetail:
         caller.require(Role.VIEWER)
         promotion = wanted(self.store, promotion_id)
+        if promotion.state is State.DEPLOYED:
+            return replace(
+                self.just_written(promotion, caller=caller),
+                drift=self._drift(promotion),
+            )
         if promotion.state is not State.DEPLOYING:
             return self.just_written(promotion, caller=caller)
         return self._detail(
@@ -42,6 +51,13 @@ class Show:
             lock=self.locks.get(promotion.target),
             deploying=self.store.deploying(promotion.target),
         )
+
+    def _drift(self, promotion: Promotion) -> Drift | None:
+        baseline = self.baselines.get(promotion.target)
+        declared = baseline.declared.get(promotion.flag)
+        if declared is None or declared.promotion_id != promotion.id:
+            return None
+        return baseline.drifts.get(promotion.flag)
 
     def just_written(self, promotion: Promotion, *, caller: Caller) -> PromotionDetail:
         """Show a promotion that the caller has in hand; reads nothing more."""

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.domain.audit import StoredEntry
+from chalicelib.domain.drift import Baseline, Drift
 from chalicelib.domain.lease import TargetLock, WaitingOn
 from chalicelib.domain.moment import spell
 from chalicelib.domain.promotion import Promotion, Step
@@ -51,6 +52,7 @@ def detail(seen: PromotionDetail) -> dict[str, Any]:
     return summary(seen.promotion, now=seen.now) | {
         "waiting_on": waiting_on(seen.waiting_on),
         "evidence": _evidence(seen.promotion),
+        "drift": _drift(seen.drift),
         "actions": [
             {
                 "action": offer.action,
@@ -85,6 +87,12 @@ def trail(read: Trail) -> dict[str, Any]:
         "broken_because": read.verification.reason,
         "entries": [_entry(stored) for stored in read.entries],
     }
+
+
+def drifting(listed: Target, baseline: Baseline) -> dict[str, Any]:
+    """A target, with how it differs from what was deployed."""
+    drifts = sorted(baseline.drifts.values(), key=lambda drift: drift.flag)
+    return target(listed) | {"drift": [_drift(drift) for drift in drifts]}
 
 
 def target(listed: Target) -> dict[str, Any]:
@@ -135,6 +143,12 @@ def _evidence(promotion: Promotion) -> dict[str, Any] | None:
         "release": promotion.release_version,
         "release_id": promotion.release_id,
     }
+
+
+def _drift(drift: Drift | None) -> dict[str, Any] | None:
+    if drift is None:
+        return None
+    return {"flag": drift.flag, "kind": drift.kind, "since": _time(drift.since)}
 
 
 def _entry(stored: StoredEntry) -> dict[str, Any]:

@@ -177,8 +177,8 @@ def settings_of(stack: LocalStack) -> Settings:
         hoist_wakes_queue_url=outputs["WakesQueueUrl"],
         hoist_totp_key_id=outputs["TotpKeyId"],
         hoist_heroku_secret_id=outputs["HerokuSecretId"],
-        hoist_on_call_topic_arn="unused",
-        hoist_slack_secret_id="unused",
+        hoist_on_call_topic_arn=outputs["OnCallTopicArn"],
+        hoist_slack_secret_id=outputs["SlackSecretId"],
         heroku_api_url=stack.heroku,
         hoist_runbook_url="docs/runbook.md",
     )

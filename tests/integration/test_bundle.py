@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from infra import package as packaging
+from infra.errors import DeployError
 from infra.package import Bundle, package
 
 #: Imports app.py from the bundle alone, as Lambda does: neither our environment nor user site.
@@ -20,6 +21,10 @@ sys.path[:] = [sys.argv[1]] + [p for p in sys.path if "site-packages" not in p]
 import app
 from chalicelib.bootstrap import Container
 from chalicelib.adapters import aws, dynamodb, heroku, heartbeat, ids, secrets, sqs, totp
+from chalicelib.adapters import slack, sns
+import botocore.session
+for service in ("dynamodb", "kms", "secretsmanager", "sns", "sqs"):
+    botocore.session.get_session().get_service_model(service)
 from chalicelib.wire import contract
 contract.check("AppName", "abc")
 print(sorted(m for m in sys.modules if m.split(".")[0] in {"moto", "pytest", "click", "chalice"}))
@@ -99,7 +104,15 @@ def test_every_table_is_kept_recoverable_and_paid_by_use(template: dict[str, Any
 def test_every_function_has_a_role_of_its_own_and_kept_logs(template: dict[str, Any]) -> None:
     functions = resources(template, "AWS::Serverless::Function")
 
-    assert set(functions) == {"APIHandler", "Authorize", "Work", "Watch"}
+    assert set(functions) == {
+        "APIHandler",
+        "Authorize",
+        "Work",
+        "Watch",
+        "Drift",
+        "NotifyOnCall",
+        "NotifySlack",
+    }
     roles = [json.dumps(function["Role"]) for function in functions.values()]
     assert len(set(roles)) == len(roles)
     groups = resources(template, "AWS::Logs::LogGroup").values()
@@ -114,14 +127,68 @@ def test_no_policy_allows_everything(template: dict[str, Any]) -> None:
                 assert not [action for action in statement["Action"] if "*" in action], name
 
 
-def test_only_the_worker_reads_the_heroku_token(template: dict[str, Any]) -> None:
-    readers = [
-        name
+def test_a_secret_is_read_only_by_who_uses_it(template: dict[str, Any]) -> None:
+    readers = {
+        (name, statement["Resource"]["Fn::GetAtt"][0])
         for name, role in resources(template, "AWS::IAM::Role").items()
-        if "secretsmanager:GetSecretValue" in json.dumps(role)
-    ]
+        for policy in role["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "secretsmanager:GetSecretValue" in statement["Action"]
+    }
 
-    assert readers == ["WorkRole"]
+    assert readers == {
+        ("WorkRole", "HerokuSecret"),
+        ("DriftRole", "HerokuSecret"),
+        ("NotifySlackRole", "SlackSecret"),
+    }
+
+
+def test_wakes_and_notices_share_no_function_and_no_queue(template: dict[str, Any]) -> None:
+    functions = resources(template, "AWS::Serverless::Function")
+    sources = {
+        name: source["Properties"].get("Queue") or source["Properties"].get("Stream")
+        for name in ("Work", "NotifyOnCall", "NotifySlack")
+        for source in functions[name]["Events"].values()
+    }
+
+    assert sources["Work"] == {"Fn::GetAtt": ["WakesQueue", "Arn"]}
+    assert sources["NotifyOnCall"] == {"Fn::GetAtt": ["AuditTable", "StreamArn"]}
+    assert sources["NotifySlack"] == sources["NotifyOnCall"]
+    for name in ("NotifyOnCallRole", "NotifySlackRole"):
+        role = json.dumps(resources(template, "AWS::IAM::Role")[name])
+        assert "DeadNoticesQueue" in role
+        assert "WakesQueue" not in role
+
+
+def test_a_notice_that_cannot_be_delivered_is_bounded_and_ends_in_a_queue_for_the_dead(
+    template: dict[str, Any],
+) -> None:
+    functions = resources(template, "AWS::Serverless::Function")
+    for name in ("NotifyOnCall", "NotifySlack"):
+        (source,) = functions[name]["Events"].values()
+        rules = source["Properties"]
+
+        assert rules["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        assert rules["BisectBatchOnFunctionError"] is True
+        assert 0 < rules["MaximumRetryAttempts"] <= 1000
+        assert 0 < rules["MaximumRecordAgeInSeconds"] <= 3600
+        assert rules["DestinationConfig"] == {
+            "OnFailure": {"Destination": {"Fn::GetAtt": ["DeadNoticesQueue", "Arn"]}},
+        }
+
+
+def test_alarms_may_publish_to_the_topic_of_whoever_is_on_call(template: dict[str, Any]) -> None:
+    topic = resources(template, "AWS::SNS::Topic")["OnCallTopic"]
+    (policy,) = resources(template, "AWS::SNS::TopicPolicy").values()
+    (statement,) = policy["PolicyDocument"]["Statement"]
+
+    # CloudWatch cannot use the AWS managed key of SNS.
+    assert "KmsMasterKeyId" not in topic
+    assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert statement["Action"] == "sns:Publish"
+    assert statement["Condition"]["StringEquals"] == {
+        "aws:SourceAccount": {"Ref": "AWS::AccountId"},
+    }
 
 
 def test_the_worker_reports_failures_by_message_and_takes_one_wake_at_a_time(
@@ -144,3 +211,12 @@ def test_a_wake_lasts_longer_than_its_worker_and_ends_in_a_queue_for_the_dead(
     assert queue["VisibilityTimeout"] > worker["Timeout"]
     assert queue["FifoQueue"] is True
     assert queue["RedrivePolicy"]["maxReceiveCount"] == 100
+
+
+def test_an_addition_to_a_function_that_app_py_lacks_stops_the_build(tmp_path: Path) -> None:
+    whole = {"Type": "AWS::SQS::Queue", "Properties": {}}
+    template = tmp_path / "sam.json"
+    template.write_text(json.dumps({"Resources": {"Queue": whole, "Wrok": {"Properties": {}}}}))
+
+    with pytest.raises(DeployError, match="Wrok"):
+        packaging._require_whole(template)  # noqa: SLF001 - all else of the build is beside the point

@@ -13,7 +13,7 @@ from chalicelib.adapters.dynamodb import (
     DynamoDBTargetLocks,
     Tables,
 )
-from chalicelib.adapters.dynamodb import promotions as adapter
+from chalicelib.adapters.dynamodb import transaction as adapter
 from chalicelib.domain.audit import Action
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.lease import Lease

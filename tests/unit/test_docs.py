@@ -1,10 +1,13 @@
 """The documents say what the code does."""
 
+import inspect
 import re
 from pathlib import Path
 
+from chalicelib.domain import notice
 from chalicelib.domain.errors import Code
-from chalicelib.domain.promotion import NEXT, Effect, State, Step
+from chalicelib.domain.promotion import NEXT, Effect, Rung, State, Step
+from chalicelib.usecases import notify
 from chalicelib.wire.problems import KINDS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -31,6 +34,29 @@ def test_every_problem_has_its_runbook_entry_and_the_other_way_round() -> None:
 
     assert re.findall(r"^### (\w+)$", text, re.MULTILINE) == [*KINDS]
     assert set(KINDS) == set(Code)
+
+
+def anchors(page: str) -> set[str]:
+    """What a link into the page can name, as GitHub makes it of headings."""
+    headings = re.findall(r"^#+ (.+)$", (DOCS / page).read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_notice_leads_to_a_runbook_entry() -> None:
+    sources = [notice, notify]
+    named = set()
+    for source in sources:
+        named |= set(re.findall(r'runbook="([a-z0-9-]+)"', inspect.getsource(source)))
+    named |= {"a-promotion-failed", "a-promotion-settled"} | {f"rung-{rung}" for rung in Rung}
+
+    assert len(named) >= 8
+    assert named - anchors("runbook.md") == set()
+
+
+def test_every_rung_has_its_runbook_entry_and_the_other_way_round() -> None:
+    entries = {anchor for anchor in anchors("runbook.md") if anchor.startswith("rung-")}
+
+    assert entries == {f"rung-{rung}" for rung in Rung}
 
 
 def test_the_glossary_knows_every_state_step_and_effect() -> None:

@@ -1,5 +1,6 @@
 """Hoist's tables in DynamoDB, through PynamoDB 6."""
 
+from chalicelib.adapters.dynamodb.baselines import DynamoDBBaselines
 from chalicelib.adapters.dynamodb.locks import DynamoDBTargetLocks
 from chalicelib.adapters.dynamodb.operators import DynamoDBOperators
 from chalicelib.adapters.dynamodb.promotions import DynamoDBPromotionStore
@@ -7,6 +8,7 @@ from chalicelib.adapters.dynamodb.tables import TableNames, Tables
 from chalicelib.adapters.dynamodb.targets import DynamoDBTargets
 
 __all__ = [
+    "DynamoDBBaselines",
     "DynamoDBOperators",
     "DynamoDBPromotionStore",
     "DynamoDBTargetLocks",

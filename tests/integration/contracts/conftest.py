@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from chalicelib.adapters.dynamodb import (
+    DynamoDBBaselines,
     DynamoDBOperators,
     DynamoDBPromotionStore,
     DynamoDBTargetLocks,
@@ -13,9 +14,15 @@ from chalicelib.adapters.dynamodb import (
     Tables,
 )
 from chalicelib.domain.promotion import Promotion
-from chalicelib.ports import PromotionStore, TargetLocks, Targets
+from chalicelib.ports import Baselines, PromotionStore, TargetLocks, Targets
 from tests.factories import KIM, an_operator
-from tests.fakes import FakeOperators, FakePromotionStore, FakeTargetLocks, FakeTargets
+from tests.fakes import (
+    FakeBaselines,
+    FakeOperators,
+    FakePromotionStore,
+    FakeTargetLocks,
+    FakeTargets,
+)
 
 
 @dataclass
@@ -26,6 +33,7 @@ class Stores:
     locks: TargetLocks
     operators: FakeOperators | DynamoDBOperators
     targets: Targets
+    baselines: Baselines
     #: Take the promotion's flag lock away behind its back.
     give_flag_lock_back: Callable[[Promotion], object]
 
@@ -46,6 +54,7 @@ def _fakes() -> Stores:
         locks=locks,
         operators=operators,
         targets=FakeTargets(),
+        baselines=FakeBaselines(promotions),
         give_flag_lock_back=lambda p: promotions.flag_locks.pop((p.target, p.flag), None),
     )
 
@@ -56,5 +65,6 @@ def _dynamodb(tables: Tables) -> Stores:
         locks=DynamoDBTargetLocks(tables),
         operators=DynamoDBOperators(tables),
         targets=DynamoDBTargets(tables),
+        baselines=DynamoDBBaselines(tables),
         give_flag_lock_back=lambda p: tables.locks(f"flag:{p.target}:{p.flag}").delete(),
     )
