@@ -2,11 +2,11 @@
 
 One worker at a time works on a target. Its lease is short and kept alive by a heartbeat::
 
-    t=0s      acquire: attempt 7, until t=6s
-    t=2s, 4s  renew: until t=8s, t=10s            (worker lives)
-    t=5s      the worker is killed                (no more renewals)
-    t=10s     the lease has ended: anyone may acquire attempt 8
-    t=11s     a late write of attempt 7 loses: its fence names 7, the lease says 8
+    t=0s          acquire: attempt 7, until t=4s
+    t=1s, 2s, 3s  renew: until t=5s, 6s, 7s       (worker lives)
+    t=3.5s        the worker is killed            (no more renewals)
+    t=7s          the lease has ended: anyone may acquire attempt 8
+    t=8s          a late write of attempt 7 loses: its fence names 7, the lease says 8
 """
 
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 #: How long a lease lasts without renewal: a killed worker's target is free again after this.
-LEASE_LASTS = timedelta(seconds=6)
+LEASE_LASTS = timedelta(seconds=4)
 #: How often a living worker renews it. Two beats may be lost before it ends.
-HEARTBEAT_EVERY = timedelta(seconds=2)
+HEARTBEAT_EVERY = timedelta(seconds=1)
 
 
 class Waiting(StrEnum):

@@ -1,6 +1,5 @@
 """From the functions' logs into CloudWatch, as AWS does it with the embedded metric format."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
@@ -79,8 +78,3 @@ def _spelled(datum: Datum) -> "MetricDatumTypeDef":
         "Unit": cast("StandardUnitType", datum.unit),
         "Values": datum.values,
     }
-
-
-def names(data: Iterable[Datum]) -> set[tuple[str, str, frozenset[tuple[str, str]]]]:
-    """Return what an alarm has to name to see them: namespace, name and dimensions."""
-    return {(d.namespace, d.name, frozenset(d.dimensions.items())) for d in data}
