@@ -78,7 +78,7 @@ def totp(state: Path, role: str) -> None:
 def show_pages(state: Path) -> None:
     """Print what whoever is on call has got so far."""
     here = _directions(state)
-    for page in on_call.pages(here.ministack, here.on_call_queue):
+    for page in on_call.worth_reading(on_call.pages(here.ministack, here.on_call_queue)):
         print(page)
 
 

@@ -13,22 +13,18 @@ _ANSWER_SECONDS = 10
 
 @dataclass(kw_only=True)
 class Bulletin:
-    """Tells each message once, from when it is made. Each call looks once.
-
-    An alarm's OK is told only after its ALARM: each is OK once, when it is first judged.
-    """
+    """Tells each message once, from when it is made. Each call looks once."""
 
     ministack: str
     slack: str
     on_call_queue: str
     say: Callable[[str], None]
     _heard: int = 0
-    _paged: int = 0
-    _ringing: set[str] = field(default_factory=set)
+    _told: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """What the queue kept from an earlier run was told then."""
-        self._paged = len(on_call.pages(self.ministack, self.on_call_queue))
+        self._told |= {page.id for page in on_call.pages(self.ministack, self.on_call_queue)}
 
     def __call__(self) -> None:
         """Tell what is new. Says nothing of a stand-in that does not answer: others watch that."""
@@ -45,12 +41,11 @@ class Bulletin:
             self.say(f"[Slack] {textwrap.indent(slack.text_of(message), '  ').strip()}")
 
     def _tell_on_call(self) -> None:
-        fresh = on_call.pages(self.ministack, self.on_call_queue)[self._paged :]
-        self._paged += len(fresh)
-        for page in fresh:
-            if page.rings or page.name in self._ringing:
+        heard = on_call.pages(self.ministack, self.on_call_queue)
+        for page in on_call.worth_reading(heard):
+            if page.id not in self._told:
+                self._told.add(page.id)
                 self.say(f"[on call] {page}")
-            (self._ringing.add if page.rings else self._ringing.discard)(page.name)
 
 
 def messages(slack_url: str, *, after: int = 0) -> list[dict[str, object]]:

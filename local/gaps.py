@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 #: Targets that the local worker serves at once.
 POLLERS = 4
 
-#: Where the alarms stand whose metric math MiniStack does not know. Nobody writes metrics here.
-NOT_EVALUATED = "NotEvaluatedLocally"
+#: The namespace of alarms that MiniStack would judge wrongly. Nobody writes metrics there.
+NOT_JUDGED = "NotJudgedLocally"
 
 _KMS_CONTEXT_KEYS = "kms:EncryptionContext"
 
@@ -24,8 +24,8 @@ def for_ministack(bundle: Bundle, directory: Path, ministack_url: str) -> Bundle
     for resource in template["Resources"].values():
         properties = resource.get("Properties", {})
         _drop_kms_conditions(properties)
-        if "Metrics" in properties:
-            _replace_metric_math(properties)
+        if resource["Type"] == "AWS::CloudWatch::Alarm":
+            _put_aside_what_it_misjudges(properties)
         variables = properties.get("Environment", {}).get("Variables", {})
         if "HOIST_API_URL" in variables:
             # The template's URL names AWS, and nobody could follow it from here.
@@ -48,11 +48,17 @@ def _drop_kms_conditions(properties: dict[str, Any]) -> None:
                 del statement["Condition"]
 
 
-def _replace_metric_math(alarm: dict[str, Any]) -> None:
-    """The alarm is there, and stays in INSUFFICIENT_DATA: better than one that means less."""
-    del alarm["Metrics"]
-    alarm |= {"Namespace": NOT_EVALUATED, "MetricName": "MetricMath", "Period": 60}
-    alarm["Statistic"] = "Maximum"
+def _put_aside_what_it_misjudges(alarm: dict[str, Any]) -> None:
+    """Let such an alarm stay in INSUFFICIENT_DATA: better than one that says what is not so.
+
+    MiniStack refuses metric math. And it judges an alarm by its metric of all dimensions: one
+    function's error would ring the alarm of every function.
+    """
+    if alarm.pop("Metrics", None):
+        alarm |= {"MetricName": "MetricMath", "Period": 60, "Statistic": "Maximum"}
+        alarm["Namespace"] = NOT_JUDGED
+    elif alarm["Namespace"] == "AWS/Lambda":
+        alarm["Namespace"] = NOT_JUDGED
 
 
 def put_gateway_responses(

@@ -1,6 +1,7 @@
 """Whoever is on call, here: a queue at the on-call topic, which one can read."""
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ QUEUE = "hoist-local-on-call"
 class Page:
     """One message that would have woken somebody."""
 
+    id: str
     subject: str
     #: As PagerDuty and Chatbot take it: what a CloudWatch alarm says.
     message: dict[str, Any]
@@ -60,6 +62,19 @@ def pages(ministack: str, queue_url: str) -> list[Page]:
     return [_page(message["Body"]) for message in peek(ministack, queue_url)]
 
 
+def worth_reading(heard: Iterable[Page]) -> Iterator[Page]:
+    """Leave out each OK that takes nothing back: every alarm has one, when it is first judged."""
+    ringing: set[str] = set()
+    for page in heard:
+        if page.rings or page.name in ringing:
+            yield page
+        (ringing.add if page.rings else ringing.discard)(page.name)
+
+
 def _page(body: str) -> Page:
     envelope = json.loads(body)
-    return Page(subject=envelope.get("Subject") or "", message=json.loads(envelope["Message"]))
+    return Page(
+        id=envelope["MessageId"],
+        subject=envelope.get("Subject") or "",
+        message=json.loads(envelope["Message"]),
+    )

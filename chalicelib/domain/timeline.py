@@ -9,6 +9,8 @@ from chalicelib.domain.promotion import Promotion, State
 
 #: What is not worth a reader's time: said elsewhere in the line, or meant for machines.
 _LEFT_OUT = frozenset({"totp_timecode", "release_id", "flags_in_patch"})
+#: Facts for which "nothing" is a finding.
+_MAY_BE_ABSENT = frozenset({"value", "previous_value"})
 
 
 def timeline(
@@ -54,7 +56,7 @@ def _lines(
         told = "; ".join(
             f"{_text(name)} {_code(value)}"
             for name, value in entry.facts.items()
-            if name not in _LEFT_OUT and value is not None
+            if name not in _LEFT_OUT and (value is not None or name in _MAY_BE_ABSENT)
         )
         moment = f"{entry.at:%Y-%m-%d %H:%M:%S}"
         row = [moment, spoken(entry.at - began), _text(entry.actor), what + (told and f". {told}")]

@@ -6,6 +6,6 @@
 - `alarms`: judges the alarms that MiniStack never looks at: those whose data are missing, and
   those on queues, whose metrics nobody emits here.
 
-None of it exists in production. Not stood in for: metrics of AWS/Lambda and AWS/ApiGateway, and
-metric math; alarms on those stay in INSUFFICIENT_DATA.
+None of it exists in production. Not stood in for: alarms on AWS/Lambda, AWS/ApiGateway and metric
+math, which stay in INSUFFICIENT_DATA (local/gaps.py says why).
 """
