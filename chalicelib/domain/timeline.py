@@ -54,7 +54,7 @@ def _lines(
         entry = stored.entry
         what = f"{_text(entry.action)}: `{entry.to_state}`"
         told = "; ".join(
-            f"{_text(name)} {_code(value)}"
+            f"{_text(name)} {_cell(value)}"
             for name, value in entry.facts.items()
             if name not in _LEFT_OUT and (value is not None or name in _MAY_BE_ABSENT)
         )
@@ -93,5 +93,10 @@ def _text(value: object) -> str:
 def _code(value: Any) -> str:  # noqa: ANN401 - a fact's value
     if value is None:
         return "(absent)"
-    flat = " ".join(str(value).split()).replace("`", "'").replace("|", "\\|")
-    return f"`{flat}`"
+    flat = " ".join(str(value).split()).replace("`", "'")
+    return f"`{flat}`" if flat else "(empty)"
+
+
+def _cell(value: Any) -> str:  # noqa: ANN401 - a fact's value
+    """The same in a table, whose cells end at a bar."""
+    return _code(value).replace("|", "\\|")

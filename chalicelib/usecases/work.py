@@ -145,22 +145,26 @@ class Work:
     def _stay(self, visit: Visit) -> _Ending:
         """Look until nothing is open or patience ends, whatever Heroku answers."""
         try:
-            try:
-                return self._look_until_done(visit)
-            except Refused as refused:
-                self.look.refuse_all(visit, refused)
-                return _Ending()
+            return self._look_or_tell(visit)
         except Unavailable:
             # Hoist itself cannot go on: the queue delivers the wake again.
             raise
         except LeaseLost as lost:
             return _Ending(look_again=LookAgain(after=LEASE_LASTS, because=lost.detail))
+        except TryAgain as held_up:
+            return self._held_up(visit, held_up, Waiting.HEROKU)
+
+    def _look_or_tell(self, visit: Visit) -> _Ending:
+        """Look; what Heroku says no to for good, or to us, is written down as such."""
+        try:
+            return self._look_until_done(visit)
+        except Refused as refused:
+            self.look.refuse_all(visit, refused)
+            return _Ending()
         except AccessDenied as denied:
             if not _was_denied(visit):
                 self.look.tell_of_access(visit, denied=denied.detail)
             return self._held_up(visit, denied, Waiting.HEROKU_ACCESS)
-        except TryAgain as held_up:
-            return self._held_up(visit, held_up, Waiting.HEROKU)
 
     def _look_until_done(self, visit: Visit) -> _Ending:
         ends = self.clock.now() + LOOKS_FOR

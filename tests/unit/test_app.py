@@ -600,6 +600,8 @@ def test_the_same_words_again_change_nothing(api: Api) -> None:
         ({}, "body"),
         ({"rca_url": "javascript:alert(1)"}, "rca_url"),
         ({"rca_url": "https://a b"}, "rca_url"),
+        ({"rca_url": "https://a/><img src=x>"}, "rca_url"),
+        ({"rca_url": "https://a/><img/src=x>"}, "rca_url"),
         ({"rca_url": 7}, "rca_url"),
         ({"state": "deployed"}, "state"),
         ({"value": "other"}, "value"),

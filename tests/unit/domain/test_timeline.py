@@ -407,3 +407,21 @@ def test_the_hash_does_not_depend_on_the_order_of_facts() -> None:
     entry = marked().entry
 
     assert replace(entry, facts=facts).hash == replace(entry, facts=other_order).hash
+
+
+def test_a_bar_in_a_value_is_shown_as_it_is() -> None:
+    text = timeline(a_change(value="a|b").after, [], Verification(verified=True), now=START)
+
+    assert "- Value: `a|b`" in text.splitlines()
+
+
+@pytest.mark.parametrize("note", ["", "  "])
+def test_an_empty_fact_does_not_open_a_code_span(note: str) -> None:
+    act = Act(actor="kim", action=Action.MARK, at=START, facts={"note": note, "value": "true"})
+    change = a_change(act=act)
+    trail = [StoredEntry(entry=change.entry, hash=change.entry.hash)]
+
+    text = timeline(change.after, trail, Verification(verified=True), now=START)
+
+    assert "``" not in text
+    assert "note (empty)" in text

@@ -346,3 +346,19 @@ def test_promotions_of_a_full_target_share_releases_by_policy(world: World) -> N
 
     states = [world.now(promotion).state for promotion in promotions]
     assert states == [State.DEPLOYED, State.FAILED, State.DEPLOYED]
+
+
+def test_a_worker_that_is_denied_after_it_lost_its_lease_leaves_quietly(world: World) -> None:
+    promotion = world.promoted()
+
+    def denied_late(app: str, *, after: int | None) -> tuple[Release, ...]:  # noqa: ARG001 - the port's signature
+        now = world.clock.now() + timedelta(seconds=7)
+        world.locks.acquire(app, holder="thief", now=now, until=now + timedelta(seconds=6))
+        raise AccessDenied
+
+    world.apps.releases = denied_late  # type: ignore[method-assign]
+
+    report = world.work(promotion)
+
+    assert report.look_again is not None
+    assert world.history(promotion) == ["mark", "promote"]
