@@ -83,9 +83,10 @@ package: setup ## Build what would be deployed (STAGE=dev)
 	$(BIN)/python -m infra.package --stage $(or $(STAGE),dev)
 
 .PHONY: deploy
-deploy: setup ## Deploy to AWS (STAGE=prod RUNBOOK_URL=https://...)
+deploy: setup ## Deploy to AWS (STAGE=prod RUNBOOK_URL=https://... ON_CALL_EMAIL=...)
 	$(if $(STAGE),,$(error Which stage? make deploy STAGE=prod))
-	$(BIN)/python -m infra.deploy --stage $(STAGE) $(if $(RUNBOOK_URL),--parameter RunbookUrl=$(RUNBOOK_URL))
+	$(BIN)/python -m infra.deploy --stage $(STAGE) $(if $(RUNBOOK_URL),--parameter RunbookUrl=$(RUNBOOK_URL)) \
+	  $(if $(ON_CALL_EMAIL),--parameter OnCallEmail=$(ON_CALL_EMAIL))
 
 .PHONY: clean
 clean: ## Remove what can be built again; local stacks keep their data

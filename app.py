@@ -381,7 +381,7 @@ def _notified(event: DynamoDBEvent, notify: Notify) -> dict[str, list[dict[str, 
         except ValueError:
             log.exception("left out a record that is not an audit entry", action="entry_unreadable")
         except TryAgain as away:
-            measure([("DeliveryFailures", 1)])
+            measure([("DeliveryRetries", 1)])
             log.warning(away.detail, action="channel_away")
             # Lambda tries again at once, and no more than so often: take the time that it needs.
             hoist.clock.sleep(min(away.after, CHANNEL_PAUSE))

@@ -57,7 +57,10 @@ UNITS: Mapping[str, Unit] = MappingProxyType(
         "HerokuAccessDenied": Unit.COUNT,
         # Of notices.
         "NoticesDelivered": Unit.COUNT,
+        # Refused for good: somebody has to act …
         "DeliveryFailures": Unit.COUNT,
+        # … and away just now: it is delivered again.
+        "DeliveryRetries": Unit.COUNT,
     },
 )
 

@@ -35,6 +35,8 @@ class Action(StrEnum):
     #: Somebody is told that it expires soon.
     WARN_OF_EXPIRY = "warn_of_expiry"
     EXPIRE = "expire"
+    #: Its time came, and preflight did not let it begin.
+    HOLD = "hold"
     #: What is written about it, not what it does: the link to a retrospective, a note.
     EDIT = "edit"
 

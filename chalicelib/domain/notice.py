@@ -54,6 +54,13 @@ def notice_of(entry: AuditEntry) -> Notice | None:
                 text="Nobody promoted it in time. The target was not changed. Mark it again.",
                 runbook="a-promotion-expires",
             )
+        case Action.HOLD:
+            return _about(
+                entry,
+                title=f"{_what(entry)} did not begin at its time",
+                text=f"{facts['seen']} It begins by itself as soon as that is mended, or expires.",
+                runbook="a-schedule-is-held",
+            )
         case Action.SETTLE:
             return _settled(entry)
         case _:

@@ -145,6 +145,8 @@ class Promotion:
 
     #: It is promoted when this time comes, if it is `staged` then.
     not_before: datetime | None = None
+    #: The check of preflight that did not let it begin when its time came.
+    held_by: str | None = None
     #: Where its incident was written up.
     rca_url: str | None = None
 

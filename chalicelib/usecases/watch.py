@@ -8,6 +8,7 @@ from chalicelib.domain.audit import Action
 from chalicelib.domain.errors import TryAgain
 from chalicelib.domain.ladder import Ladder, rung_to_raise
 from chalicelib.domain.lease import TargetLock
+from chalicelib.domain.preflight import blocked_by, preflight
 from chalicelib.domain.promotion import (
     Act,
     Change,
@@ -45,6 +46,8 @@ class WatchReport:
     warned: list[str] = field(default_factory=list)
     expired: list[str] = field(default_factory=list)
     begun: list[str] = field(default_factory=list)
+    #: Promotions whose time came, and which preflight did not let begin.
+    held: list[str] = field(default_factory=list)
     #: Promotions that this sweep could not deal with, and why; the others were dealt with.
     broken: dict[str, str] = field(default_factory=dict)
 
@@ -148,14 +151,24 @@ class Watch:
             if self._won(self._expiry(promotion)):
                 report.expired.append(promotion.id)
         elif promotion.state is State.STAGED and _has_come(promotion.not_before, now):
-            if self._won(self._beginning(promotion)):
-                report.begun.append(promotion.id)
-                self._send(promotion.target, report)
+            self._begin(promotion, report)
         elif promotion.expiry_warned_at is None and now >= promotion.expires_at - EXPIRY_WARNING:
             facts = {"expires_at": promotion.expires_at.isoformat()}
             act = self._act(Action.WARN_OF_EXPIRY, facts)
             if self._won(advance(promotion, act, expiry_warned_at=now)):
                 report.warned.append(promotion.id)
+
+    def _begin(self, promotion: Promotion, report: WatchReport) -> None:
+        """Promote what was staged for a time that has come, if preflight still lets it."""
+        block = blocked_by(preflight(promotion, self.targets.get(promotion.target)))
+        if block is None:
+            if self._won(self._beginning(promotion)):
+                report.begun.append(promotion.id)
+                self._send(promotion.target, report)
+        elif block.name != promotion.held_by:
+            act = self._act(Action.HOLD, {"check": block.name, "seen": block.seen})
+            if self._won(advance(promotion, act, held_by=block.name)):
+                report.held.append(promotion.id)
 
     def _expiry(self, promotion: Promotion) -> Change:
         act = self._act(Action.EXPIRE, {"expires_at": promotion.expires_at.isoformat()})

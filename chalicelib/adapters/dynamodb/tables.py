@@ -113,6 +113,7 @@ class PromotionRow(Model):
     acknowledged_by = UnicodeAttribute(null=True)
     expiry_warned_at = UnicodeAttribute(null=True)
     not_before = UnicodeAttribute(null=True)
+    held_by = UnicodeAttribute(null=True)
     rca_url = UnicodeAttribute(null=True)
     promoted_by = UnicodeAttribute(null=True)
     promoted_at = UnicodeAttribute(null=True)

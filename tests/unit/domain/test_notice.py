@@ -35,7 +35,7 @@ def test_the_ordinary_course_of_things_is_not_told(action: Action) -> None:
 
 
 def test_every_action_is_either_told_or_ordinary() -> None:
-    told = {Action.ALERT, Action.WARN_OF_EXPIRY, Action.EXPIRE, Action.SETTLE}
+    told = {Action.ALERT, Action.WARN_OF_EXPIRY, Action.EXPIRE, Action.HOLD, Action.SETTLE}
     ordinary = {
         Action.MARK,
         Action.PROMOTE,

@@ -219,6 +219,20 @@ def test_a_staged_promotion_begins_when_its_time_comes_and_once(world: World) ->
     assert due.woken == [TARGET, TARGET]
 
 
+def test_a_staged_promotion_that_preflight_blocks_is_held_and_told_once(world: World) -> None:
+    promotion = staged(world, not_before=world.clock.now())
+    listed = world.targets.targets.pop(TARGET)
+
+    reports = [world.watchdog() for _ in range(3)]
+
+    assert [report.held for report in reports] == [[promotion.id], [], []]
+    (notice,) = notices(world, promotion)
+    assert notice.title.endswith("did not begin at its time")
+    assert f"{TARGET} is no listed target." in notice.text
+    world.targets.targets[TARGET] = listed
+    assert world.watchdog().begun == [promotion.id]
+
+
 def test_a_cancelled_schedule_never_begins(world: World) -> None:
     promotion = staged(world, not_before=world.clock.now() + timedelta(hours=2))
     world.cancel_it(promotion.id, caller=KIM, if_version=None, reason=None)
