@@ -57,9 +57,9 @@ class Person:
         return marked
 
     def code(self) -> str:
-        """A code that was not used yet. The window reaches one step back and one ahead."""
+        """A code that was not used yet: this step's or, as the window allows, the next one's."""
         totp, now = pyotp.TOTP(self.totp_secret), int(time.time()) // 30  # noqa: TID251 - a phone has its own clock
-        self.step = max(self.step + 1, now - 1)
+        self.step = max(self.step + 1, now)
         if self.step > now + 1:
             time.sleep(30)
         return totp.generate_otp(self.step)
@@ -202,3 +202,12 @@ def town(
     with local_stack(tmp_path_factory.mktemp("stack")) as stack:
         root_credentials(stack.ministack.url)
         yield Town(stack)
+
+
+@pytest.fixture
+def speak_to(
+    town: Town, root_credentials: Callable[[str], None]
+) -> Iterator[Callable[[str], None]]:
+    """Speak to another MiniStack for the length of a test, however that ends."""
+    yield root_credentials
+    root_credentials(town.stack.ministack.url)

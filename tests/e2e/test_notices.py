@@ -22,14 +22,12 @@ WAITING = 10_000
 @pytest.fixture
 def own_town(
     tmp_path: Path,
-    town: Town,
-    root_credentials: Callable[[str], None],
+    speak_to: Callable[[str], None],
 ) -> Iterator[Town]:
     """A stack of its own, for what would be in the way of other tests."""
     with local_stack(tmp_path) as stack:
-        root_credentials(stack.ministack.url)
+        speak_to(stack.ministack.url)
         yield Town(stack)
-    root_credentials(town.stack.ministack.url)
 
 
 def test_a_stall_reaches_slack_and_the_person_on_call_and_is_taken_back(town: Town) -> None:

@@ -37,7 +37,7 @@ def test_a_release_phase_is_waited_for_without_alarm(town: Town) -> None:
     town.heroku.behave(app, release_phase=True, phase_result="pending")
     promoter = town.hire()
     marked = promoter.mark(app, "dark_mode")
-    promoter.promote(marked["id"])
+    assert promoter.promote(marked["id"]).status_code == 202
     wait_for_step(promoter, marked["id"], "released")
 
     seen = promoter("GET", f"/promotions/{marked['id']}").json()
@@ -79,7 +79,7 @@ def test_a_worker_killed_after_the_patch_is_resumed_by_the_next(town: Town) -> N
     promoter = town.hire()
     marked = promoter.mark(app, "dark_mode")
     town.heroku.arm("hang_after_apply", method="PATCH", app=app, seconds=20)
-    promoter.promote(marked["id"])
+    assert promoter.promote(marked["id"]).status_code == 202
     wait_until(lambda: len(town.patches(app)) == 1)
 
     killed = town.stack.kill_worker()
