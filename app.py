@@ -93,6 +93,27 @@ def _answered(view: Callable[..., Response], path: dict[str, str]) -> Response:
     return Response(body, status_code=status, headers={**headers})
 
 
+def door(
+    method: str,
+    path: str,
+    *,
+    open_to_all: bool = False,
+) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
+    """A route of the API, for known callers unless it is open to all."""
+
+    def opened(view: Callable[..., Response]) -> Callable[..., Response]:
+        route = app.route(
+            path,
+            methods=[method],
+            authorizer=None if open_to_all else authorize,
+            content_types=ANY_TYPE,
+        )
+        registered: Callable[..., Response] = route(answering(view))
+        return registered
+
+    return opened
+
+
 def request() -> requests.Request:
     """The request that is being answered."""
     received = current()
@@ -111,22 +132,19 @@ def shown(seen: PromotionDetail, *, status: int = 200, **headers: str) -> Respon
     return Response(represent.detail(seen), status_code=status, headers=tagged)
 
 
-@app.route("/health", content_types=ANY_TYPE)
-@answering
+@door("GET", "/health", open_to_all=True)
 def health() -> Response:
     """Is the API there? Touches nothing else."""
     return Response({"status": "ok", "stage": hoist.settings.hoist_stage})
 
 
-@app.route("/openapi.json", content_types=ANY_TYPE)
-@answering
+@door("GET", "/openapi.json", open_to_all=True)
 def contract() -> Response:
     """The contract."""
     return Response(openapi(), headers={"Content-Type": "application/json"})
 
 
-@app.route("/promotions", methods=["POST"], authorizer=authorize, content_types=ANY_TYPE)
-@answering
+@door("POST", "/promotions")
 def mark() -> Response:
     """Mark a flag for promotion."""
     order = requests.mark_order(request())
@@ -138,8 +156,7 @@ def mark() -> Response:
     )
 
 
-@app.route("/promotions", methods=["GET"], authorizer=authorize, content_types=ANY_TYPE)
-@answering
+@door("GET", "/promotions")
 def browse() -> Response:
     """List promotions."""
     listing = requests.listing(request())
@@ -152,23 +169,14 @@ def browse() -> Response:
     return Response(represent.page(page, listing.query, now=hoist.clock.now()))
 
 
-@app.route(
-    "/promotions/{promotion_id}", methods=["GET"], authorizer=authorize, content_types=ANY_TYPE
-)
-@answering
+@door("GET", "/promotions/{promotion_id}")
 def show(promotion_id: str) -> Response:
     """Show one promotion."""
     wanted = requests.known_shape(promotion_id)
     return shown(hoist.show(wanted, caller=request().caller))
 
 
-@app.route(
-    "/promotions/{promotion_id}/promote",
-    methods=["POST"],
-    authorizer=authorize,
-    content_types=ANY_TYPE,
-)
-@answering
+@door("POST", "/promotions/{promotion_id}/promote")
 def promote(promotion_id: str) -> Response:
     """Accept a promotion: from here it moves by itself."""
     order = requests.promote_order(request(), promotion_id)
@@ -181,13 +189,7 @@ def promote(promotion_id: str) -> Response:
     )
 
 
-@app.route(
-    "/promotions/{promotion_id}/cancel",
-    methods=["POST"],
-    authorizer=authorize,
-    content_types=ANY_TYPE,
-)
-@answering
+@door("POST", "/promotions/{promotion_id}/cancel")
 def cancel(promotion_id: str) -> Response:
     """Withdraw a promotion."""
     received = request()
@@ -201,13 +203,7 @@ def cancel(promotion_id: str) -> Response:
     return shown(hoist.show.just_written(cancelled, caller=received.caller))
 
 
-@app.route(
-    "/promotions/{promotion_id}/ack",
-    methods=["POST"],
-    authorizer=authorize,
-    content_types=ANY_TYPE,
-)
-@answering
+@door("POST", "/promotions/{promotion_id}/ack")
 def ack(promotion_id: str) -> Response:
     """Say that somebody knows: no rung is raised for a while."""
     received = request()
@@ -222,13 +218,7 @@ def ack(promotion_id: str) -> Response:
     return shown(hoist.show.just_written(acknowledged, caller=received.caller))
 
 
-@app.route(
-    "/promotions/{promotion_id}",
-    methods=["PATCH"],
-    authorizer=authorize,
-    content_types=ANY_TYPE,
-)
-@answering
+@door("PATCH", "/promotions/{promotion_id}")
 def edit(promotion_id: str) -> Response:
     """Change what is written about a promotion."""
     received = request()
@@ -241,13 +231,7 @@ def edit(promotion_id: str) -> Response:
     return shown(hoist.show.just_written(edited, caller=received.caller))
 
 
-@app.route(
-    "/promotions/{promotion_id}/timeline",
-    methods=["GET"],
-    authorizer=authorize,
-    content_types=ANY_TYPE,
-)
-@answering
+@door("GET", "/promotions/{promotion_id}/timeline")
 def timeline(promotion_id: str) -> Response:
     """Write the audit trail as Markdown, ready for a retrospective."""
     trail = hoist.audit(requests.known_shape(promotion_id), caller=request().caller)
@@ -260,29 +244,21 @@ def timeline(promotion_id: str) -> Response:
     return Response(body, headers={"Content-Type": "text/markdown; charset=utf-8"})
 
 
-@app.route(
-    "/promotions/{promotion_id}/audit",
-    methods=["GET"],
-    authorizer=authorize,
-    content_types=ANY_TYPE,
-)
-@answering
+@door("GET", "/promotions/{promotion_id}/audit")
 def audit(promotion_id: str) -> Response:
     """Show and verify a promotion's audit trail."""
     wanted = requests.known_shape(promotion_id)
     return Response(represent.trail(hoist.audit(wanted, caller=request().caller)))
 
 
-@app.route("/targets", methods=["GET"], authorizer=authorize, content_types=ANY_TYPE)
-@answering
+@door("GET", "/targets")
 def list_targets() -> Response:
     """List the targets."""
     targets = hoist.list_targets(caller=request().caller)
     return Response({"targets": [represent.target(target) for target in targets]})
 
 
-@app.route("/targets/{app_name}", methods=["GET"], authorizer=authorize, content_types=ANY_TYPE)
-@answering
+@door("GET", "/targets/{app_name}")
 def show_target(app_name: str) -> Response:
     """Show one target."""
     target = hoist.show_target(requests.app_name(app_name), caller=request().caller)
@@ -290,8 +266,7 @@ def show_target(app_name: str) -> Response:
     return Response(body, headers={"ETag": represent.etag(target.version)})
 
 
-@app.route("/targets/{app_name}", methods=["PUT"], authorizer=authorize, content_types=ANY_TYPE)
-@answering
+@door("PUT", "/targets/{app_name}")
 def put_target(app_name: str) -> Response:
     """List an app, or change its policy."""
     received = request()
@@ -304,10 +279,7 @@ def put_target(app_name: str) -> Response:
     return Response(represent.target(target), headers={"ETag": represent.etag(target.version)})
 
 
-@app.route(
-    "/targets/{app_name}/lock", methods=["GET"], authorizer=authorize, content_types=ANY_TYPE
-)
-@answering
+@door("GET", "/targets/{app_name}/lock")
 def show_lock(app_name: str) -> Response:
     """Show who works on a target."""
     lock = hoist.show_lock(requests.app_name(app_name), caller=request().caller)

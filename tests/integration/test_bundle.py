@@ -220,3 +220,16 @@ def test_an_addition_to_a_function_that_app_py_lacks_stops_the_build(tmp_path: P
 
     with pytest.raises(DeployError, match="Wrok"):
         packaging._require_whole(template)  # noqa: SLF001 - all else of the build is beside the point
+
+
+def test_only_health_and_the_contract_are_open_to_all(template: dict[str, Any]) -> None:
+    paths = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
+
+    open_to_all = {
+        (method, path)
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+        if not operation.get("security")
+    }
+
+    assert open_to_all == {("get", "/health"), ("get", "/openapi.json")}
