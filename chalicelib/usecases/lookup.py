@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
-from chalicelib.domain.errors import Code, Rejected
+from chalicelib.domain.errors import Code, FieldError, Rejected
 from chalicelib.domain.promotion import Change, Promotion
 from chalicelib.ports import Lost, PromotionStore
 
+#: What is wrong with an `If-Match` that was right once.
+STALE = FieldError(field="If-Match", detail="names a version that is not the stored one any more")
 _ATTEMPTS = 3
 
 
@@ -27,6 +29,7 @@ def require_version(promotion: Promotion, version: int | None) -> None:
             Code.VERSION_STALE,
             f"{promotion.id} has changed since you read it: you hold version {version}, it is at "
             f"{promotion.version} ({promotion.state}). Nothing was changed. Read it again.",
+            errors=(STALE,),
             conflict={"version": promotion.version, "state": promotion.state},
         )
 

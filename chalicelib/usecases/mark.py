@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from chalicelib.domain.audit import Action
-from chalicelib.domain.errors import Code, Rejected
+from chalicelib.domain.errors import Code, FieldError, Rejected
 from chalicelib.domain.operator import Caller, Role
 from chalicelib.domain.promotion import Act, Promotion, mark
 from chalicelib.ports import Clash, Clock, Lost, PromotionIds, PromotionStore, Targets, UsedKey
@@ -67,6 +67,7 @@ class Mark:
                 Code.KEY_REUSED,
                 f"This Idempotency-Key stands for another request, the one that made "
                 f"{used.promotion_id}. Nothing was changed. Send a new key with a new request.",
+                errors=(FieldError(field="Idempotency-Key", detail="stands for another request"),),
                 conflict={"promotion_id": used.promotion_id},
             )
         promotion = self.store.get(used.promotion_id)
@@ -78,6 +79,7 @@ class Mark:
                 Code.TARGET_UNLISTED,
                 f"{order.target} is not a listed target. Check its name against GET /targets, "
                 "or ask a superadmin to list it.",
+                errors=(FieldError(field="target", detail="is not a listed target"),),
             )
         now = self.clock.now()
         change = mark(

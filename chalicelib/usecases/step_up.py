@@ -80,6 +80,7 @@ def _well_formed(code: str | None) -> str:
         raise Rejected(
             Code.TOTP_REQUIRED,
             "This needs a code from your authenticator app, in the header X-TOTP.",
+            errors=(FieldError(field="X-TOTP", detail="is missing"),),
         )
     # pyotp would take full-width digits for digits: ask for ASCII first.
     if not _CODE.fullmatch(code):

@@ -9,6 +9,7 @@ from chalicelib.domain.lease import TargetLock
 from chalicelib.domain.operator import Caller, Role
 from chalicelib.domain.target import MAX_FLAGS_PER_RELEASE, Target
 from chalicelib.ports import TargetLocks, Targets
+from chalicelib.usecases.lookup import STALE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +96,7 @@ class PutTarget:
                 Code.VERSION_STALE,
                 f"The policy of {app} has changed since you read it. Nothing was changed. "
                 "Read it again.",
+                errors=(STALE,),
                 conflict={"version": version},
             )
         return target

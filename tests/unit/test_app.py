@@ -403,6 +403,7 @@ def test_a_stale_entity_tag_is_refused(api: Api, tag: str) -> None:
     answer = api.promote(promotion["id"], **{"If-Match": tag})
 
     assert answer.problem == (412, "version_stale")
+    assert answer.fields == ["If-Match"]
     assert answer.body["conflict"]["version"] == 1
 
 
@@ -439,6 +440,7 @@ def test_a_missing_code_is_asked_for(api: Api) -> None:
     answer = api("POST", f"/promotions/{promotion['id']}/promote")
 
     assert answer.problem == (403, "totp_required")
+    assert answer.fields == ["X-TOTP"]
 
 
 def test_a_lock_out_says_when_to_come_back(api: Api) -> None:
@@ -462,7 +464,18 @@ def test_an_unknown_promotion_is_not_found(api: Api, promotion_id: str) -> None:
 
 def test_an_unlisted_target_is_not_found_and_not_marked_for(api: Api) -> None:
     assert api("GET", "/targets/nobodys-app").problem == (404, "not_found")
-    assert api.mark(BODY | {"target": "nobodys-app"}).problem == (422, "target_unlisted")
+    answer = api.mark(BODY | {"target": "nobodys-app"})
+    assert answer.problem == (422, "target_unlisted")
+    assert answer.fields == ["target"]
+
+
+def test_a_reused_key_is_named(api: Api) -> None:
+    api.mark(**{"Idempotency-Key": "one"})
+
+    answer = api.mark(BODY | {"value": "other"}, **{"Idempotency-Key": "one"})
+
+    assert answer.problem == (422, "key_reused")
+    assert answer.fields == ["Idempotency-Key"]
 
 
 @pytest.mark.parametrize("value", [0, 101, "5", 1.5, None])
