@@ -39,8 +39,9 @@ test: setup ## Run the tests (ARGS="-k stalled")
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: bench
-bench: setup ## Measure what docs/performance.md claims
+bench: setup ## Measure what docs/performance.md claims (ten minutes)
 	$(BIN)/python -m bench.sweep
+	$(BIN)/python -m bench.kills
 
 .PHONY: check
 check: lint lint-infra lint-lock ## All that CI checks besides the tests
