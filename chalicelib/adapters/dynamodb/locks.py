@@ -10,6 +10,7 @@ from pynamodb.exceptions import DoesNotExist, UpdateError
 from chalicelib.adapters.dynamodb.tables import (
     LockRow,
     Tables,
+    condition_failed,
     read_time,
     translated,
 )
@@ -17,7 +18,6 @@ from chalicelib.domain.errors import LeaseLost
 from chalicelib.domain.lease import Lease, TargetLock, Waiting, WaitingOn
 from chalicelib.domain.moment import spell
 
-_CONDITION_FAILED = "ConditionalCheckFailedException"
 _IN_TRANSACTION = "TransactionConflictException"
 
 
@@ -147,7 +147,7 @@ class DynamoDBTargetLocks:
                 try:
                     row.update(actions, condition=condition)
                 except UpdateError as error:
-                    if error.cause_response_code == _CONDITION_FAILED:
+                    if condition_failed(error):
                         return None
                     if last or error.cause_response_code != _IN_TRANSACTION:
                         raise

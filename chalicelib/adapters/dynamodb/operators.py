@@ -6,11 +6,15 @@ from datetime import datetime
 from pynamodb.exceptions import DoesNotExist, UpdateError
 from pynamodb.expressions.update import Action
 
-from chalicelib.adapters.dynamodb.tables import OperatorRow, Tables, read_time, translated
+from chalicelib.adapters.dynamodb.tables import (
+    OperatorRow,
+    Tables,
+    condition_failed,
+    read_time,
+    translated,
+)
 from chalicelib.domain.moment import spell
 from chalicelib.domain.operator import Operator, Role
-
-_CONDITION_FAILED = "ConditionalCheckFailedException"
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class DynamoDBOperators:
             try:
                 model(operator.name).update(actions, condition=same_failures & same_timecode)
             except UpdateError as error:
-                if error.cause_response_code == _CONDITION_FAILED:
+                if condition_failed(error):
                     return False
                 raise
         return True

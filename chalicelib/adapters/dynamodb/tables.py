@@ -280,6 +280,11 @@ _PASSING = frozenset(
 )
 
 
+def condition_failed(error: PynamoDBException) -> bool:
+    """Tell a single conditional write that lost from one that went wrong."""
+    return error.cause_response_code == "ConditionalCheckFailedException"
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Tell DynamoDB's being away, which passes, from anything that is wrong with the request."""

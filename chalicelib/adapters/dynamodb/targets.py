@@ -6,12 +6,10 @@ from datetime import timedelta
 
 from pynamodb.exceptions import DoesNotExist, PutError
 
-from chalicelib.adapters.dynamodb.tables import Tables, TargetRow, translated
+from chalicelib.adapters.dynamodb.tables import Tables, TargetRow, condition_failed, translated
 from chalicelib.domain.ladder import Ladder
 from chalicelib.domain.promotion import Rung
 from chalicelib.domain.target import MAX_FLAGS_PER_RELEASE, Target
-
-_CONDITION_FAILED = "ConditionalCheckFailedException"
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class DynamoDBTargets:
             try:
                 row.save(condition=unlisted if target.version == 1 else follows)
             except PutError as error:
-                if error.cause_response_code == _CONDITION_FAILED:
+                if condition_failed(error):
                     return False
                 raise
         return True
