@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pyotp
+from pyotp.exceptions import OTPVerificationError
 
 from chalicelib.adapters.aws import translated
 from chalicelib.domain.operator import Operator
@@ -32,7 +33,10 @@ class PyotpSecondFactor:
     def timecode(self, operator: Operator, code: str, *, at: datetime) -> int | None:
         """The step that the code belongs to, within one of now."""
         totp = pyotp.TOTP(self._secret(operator))
-        return totp.verify_and_get_timecode(code, for_time=at, valid_window=_WINDOW)
+        try:
+            return totp.verify_and_get_timecode(code, for_time=at, valid_window=_WINDOW)
+        except OTPVerificationError:
+            return None
 
     def _secret(self, operator: Operator) -> str:
         ciphertext = operator.totp_ciphertext
