@@ -18,13 +18,9 @@ import requests
 
 from chalicelib.domain.errors import AccessDenied, Ambiguous, Refused, TryAgain
 from chalicelib.domain.flag import only_flags
-from chalicelib.domain.release import Release, ReleaseStatus
+from chalicelib.domain.release import AppConfig, Release, ReleaseStatus
 from chalicelib.ports import Usage
 
-_CONNECT_SECONDS = 3.05
-_READ_SECONDS = 8
-#: Setting config vars has been seen to take longer than reading them.
-_WRITE_SECONDS = 15
 #: Heroku's own Go client waits this long after a 429, for which no Retry-After is documented.
 _RATE_LIMITED_FOR = timedelta(seconds=30)
 _DENIED_FOR = timedelta(minutes=1)
@@ -32,6 +28,7 @@ _RELEASES_A_PAGE = 20
 _PAGES = 25
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _ERROR_ID = re.compile(r"[a-z_]{1,40}")
+_SCOPE = re.compile(r"[^\s,]+")
 _DENIED = frozenset(
     {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN},
 )
@@ -53,6 +50,28 @@ _GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _UNACCEPTABLE = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
 
 
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long Heroku is waited for."""
+
+    #: For each address that Heroku's name resolves to.
+    connect_seconds: float
+    #: Without a byte of an answer.
+    read_seconds: float
+    #: The same for a PATCH: setting config vars has been seen to take longer than reading them.
+    write_seconds: float
+    #: Whether a read whose connection broke is tried once more. Where not, every read connects
+    #: anew: a connection that was kept may have died since.
+    second_try: bool
+
+
+#: A worker has time, and asks often enough for its connection to be worth keeping.
+FOR_WORKER = Patience(connect_seconds=3.05, read_seconds=8, write_seconds=15, second_try=True)
+#: Somebody waits for the answer, and API Gateway gives it up after 29 seconds: three reads in a
+#: row that hang end after 12.
+FOR_REQUEST = Patience(connect_seconds=2, read_seconds=4, write_seconds=10, second_try=False)
+
+
 class Token(Protocol):
     """Where the token comes from."""
 
@@ -69,15 +88,17 @@ class Token(Protocol):
 class HerokuApps:
     """`Apps` at Heroku.
 
-    Reads are tried twice where the connection broke; a PATCH is sent once, and what is not known
-    of it is said to be not known. Raises `ValueError` for a base URL that is neither Heroku's
-    nor a loopback address: the token goes nowhere else.
+    Reads may be tried twice where the connection broke; a PATCH is sent once, and what is not
+    known of it is said to be not known. Raises `ValueError` for a base URL that is neither
+    Heroku's nor a loopback address: the token goes nowhere else.
     """
 
     base_url: str
     token: Token
     session: Callable[[], requests.Session]
+    patience: Patience = FOR_WORKER
     _calls_left: int | None = field(default=None, init=False)
+    _scopes: frozenset[str] | None = field(default=None, init=False)
     _calls: int = field(default=0, init=False)
     _errors: int = field(default=0, init=False)
 
@@ -88,15 +109,15 @@ class HerokuApps:
             message = f"not Heroku's API, nor a loopback address: {url.hostname}"
             raise ValueError(message)
 
-    def config_vars(self, app: str) -> Mapping[str, str]:
-        """`GET /apps/{app}/config-vars`, cut down to flags."""
-        return only_flags(self._read(f"/apps/{app}/config-vars"))
+    def config(self, app: str) -> AppConfig:
+        """`GET /apps/{app}/config-vars`, cut down to flags and the size of it all."""
+        return AppConfig.of(self._read(f"/apps/{app}/config-vars"))
 
     def set_config_vars(self, app: str, changes: Mapping[str, str | None]) -> None:
         """`PATCH /apps/{app}/config-vars` with only these keys. The reply proves nothing."""
         path = f"/apps/{app}/config-vars"
         try:
-            answer = self._send("PATCH", path, json=dict(changes), read_seconds=_WRITE_SECONDS)
+            answer = self._send("PATCH", path, json=dict(changes))
         except requests.ConnectTimeout:
             detail = "Heroku could not be reached; nothing was sent."
             raise TryAgain(detail) from None
@@ -132,6 +153,10 @@ class HerokuApps:
         """`RateLimit-Remaining` of the last reply."""
         return self._calls_left
 
+    def scopes(self) -> frozenset[str] | None:
+        """`Oauth-Scope` of the last reply: words with spaces between, or commas."""
+        return self._scopes
+
     def take_usage(self) -> Usage:
         """Count anew from here."""
         used = Usage(calls=self._calls, errors=self._errors, left=self._calls_left)
@@ -153,13 +178,7 @@ class HerokuApps:
 
     def _get(self, path: str, headers: Mapping[str, str]) -> requests.Response:
         try:
-            try:
-                answer = self._send("GET", path, headers=headers)
-            except requests.ConnectTimeout:
-                raise
-            except requests.ConnectionError:
-                # Most often a connection kept open for too long: worth one more try at once.
-                answer = self._send("GET", path, headers=headers)
+            answer = self._send_get(path, headers)
         except requests.RequestException as error:
             detail = (
                 f"Heroku did not answer ({type(error).__name__}). Nothing is known to be wrong "
@@ -169,6 +188,19 @@ class HerokuApps:
             raise TryAgain(detail) from None
         return self._check(answer, path)
 
+    def _send_get(self, path: str, headers: Mapping[str, str]) -> requests.Response:
+        if not self.patience.second_try:
+            self.session().close()
+        try:
+            return self._send("GET", path, headers=headers)
+        except requests.ConnectTimeout:
+            raise
+        except requests.ConnectionError:
+            if not self.patience.second_try:
+                raise
+            # Most often a connection kept open for too long: worth one more try at once.
+            return self._send("GET", path, headers=headers)
+
     def _send(
         self,
         method: str,
@@ -176,8 +208,9 @@ class HerokuApps:
         *,
         headers: Mapping[str, str] | None = None,
         json: Mapping[str, str | None] | None = None,
-        read_seconds: float = _READ_SECONDS,
     ) -> requests.Response:
+        patience = self.patience
+        seconds = patience.read_seconds if method == "GET" else patience.write_seconds
         self._calls += 1
         # Until it is known to have gone well; see the end.
         self._errors += 1
@@ -191,15 +224,20 @@ class HerokuApps:
                 "User-Agent": "hoist",
                 **(headers or {}),
             },
-            timeout=(_CONNECT_SECONDS, read_seconds),
+            timeout=(patience.connect_seconds, seconds),
             # A redirect would carry the token to where it points.
             allow_redirects=False,
         )
-        left = answer.headers.get("RateLimit-Remaining", "")
-        self._calls_left = int(left) if left.isdecimal() else None
+        self._heed(answer.headers)
         if answer.status_code in _ANSWERS:
             self._errors -= 1
         return answer
+
+    def _heed(self, headers: Mapping[str, str]) -> None:
+        """Keep what a reply, be it a refusal, says of the account."""
+        left = headers.get("RateLimit-Remaining", "")
+        self._calls_left = int(left) if left.isdecimal() else None
+        self._scopes = frozenset(_SCOPE.findall(headers.get("Oauth-Scope", ""))) or None
 
     def _check(self, answer: requests.Response, path: str) -> requests.Response:
         """Pass a success on; raise what anything else means."""
@@ -211,7 +249,13 @@ class HerokuApps:
             self.token.forget()
             detail = f"{said}: it refuses Hoist's token or account. No promotion is at fault."
             raise AccessDenied(detail, after=_DENIED_FOR)
-        if status in _GONE or (status in _UNACCEPTABLE and answer.request.method == "PATCH"):
+        if status in _GONE:
+            detail = (
+                f"{said}: it has no such app, or does not show it to Hoist's account, and would "
+                "answer the same again."
+            )
+            raise Refused(detail)
+        if status in _UNACCEPTABLE and answer.request.method == "PATCH":
             detail = f"{said}, and would answer the same again."
             raise Refused(detail)
         if status == HTTPStatus.TOO_MANY_REQUESTS:

@@ -40,7 +40,7 @@ def _admitted(world: World, request: Request, headers: dict[str, str]) -> Respon
     if not _accepts_version_3(request):
         raise ApiError(406)
     token = world.tokens.authenticate(request.headers.get("authorization"), now=world.clock.now())
-    headers["Oauth-Scope"] = token.scope
+    headers["Oauth-Scope"] = " ".join(sorted(token.scopes))
     headers["Oauth-Scope-Accepted"] = " ".join(sorted(route.scopes))
     _charge(world, headers, is_free=route.is_free)
     _require_scope(route, token)
@@ -63,8 +63,9 @@ def _charge(world: World, headers: dict[str, str], *, is_free: bool) -> None:
 
 
 def _require_scope(route: routes.Route, token: Token) -> None:
-    if token.scope not in route.scopes:
-        message = f"This token's scope is {token.scope}, which does not allow this request."
+    if not token.scopes & route.scopes:
+        scope = " ".join(sorted(token.scopes))
+        message = f"This token's scope is {scope}, which does not allow this request."
         raise ApiError(403, message)
 
 

@@ -110,7 +110,7 @@ class SimulatorControls:
     def add_token(
         self, token: str, scope: str = "global", expires_in_seconds: float | None = None
     ) -> Json:
-        """Accept a token."""
+        """Accept a token. `scope` may be several words, with spaces between."""
         return self._object(
             "POST", "/tokens", token=token, scope=scope, expires_in_seconds=expires_in_seconds
         )

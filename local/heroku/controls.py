@@ -158,12 +158,12 @@ def advance_clock(call: Control) -> object:
 def add_token(call: Control) -> object:
     """Accept a token."""
     fields, now = call.fields, call.world.clock.now()
-    value, scope = fields.text("token"), fields.choice("scope", Scope, Scope.GLOBAL)
+    value, scopes = fields.text("token"), fields.choices("scope", Scope, Scope.GLOBAL)
     expires_at = None
     if fields.has("expires_in_seconds"):
         expires_at = now + timedelta(seconds=fields.number("expires_in_seconds"))
-    call.world.tokens.add(Token(value=value, scope=scope, expires_at=expires_at))
-    return {"scope": scope, "expires_at": expires_at and expires_at.isoformat()}
+    call.world.tokens.add(Token(value=value, scopes=scopes, expires_at=expires_at))
+    return {"scope": sorted(scopes), "expires_at": expires_at and expires_at.isoformat()}
 
 
 def revoke_token(call: Control) -> object:

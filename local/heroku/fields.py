@@ -93,12 +93,12 @@ class Fields:
 
     def choice(self, name: str, words: type[E], default: E | None = None) -> E:
         """Read one of some words; required unless it has a default."""
-        text = self.text(name, default)
-        try:
-            return words(text)
-        except ValueError:
-            message = f"{name} must be one of: {', '.join(words)}."
-            raise invalid(message) from None
+        return _word(name, self.text(name, default), words)
+
+    def choices(self, name: str, words: type[E], default: E) -> frozenset[E]:
+        """Read some of some words, with spaces between; at least one."""
+        texts = self.text(name, default).split()
+        return frozenset(_word(name, text, words) for text in texts or [""])
 
     def changes(self, name: str) -> Changes:
         """Read config changes; missing means none."""
@@ -117,3 +117,11 @@ class Fields:
             message = f"{name} must be a list of whole numbers."
             raise invalid(message)
         return value
+
+
+def _word(name: str, text: str, words: type[E]) -> E:
+    try:
+        return words(text)
+    except ValueError:
+        message = f"{name} must be one of: {', '.join(words)}."
+        raise invalid(message) from None

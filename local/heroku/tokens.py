@@ -42,7 +42,7 @@ class Token:
     """One token of the simulator's single account."""
 
     value: str = field(repr=False)
-    scope: Scope = Scope.GLOBAL
+    scopes: frozenset[Scope] = frozenset({Scope.GLOBAL})
     expires_at: datetime | None = None
 
 

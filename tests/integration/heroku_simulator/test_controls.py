@@ -28,6 +28,8 @@ MISUSES: dict[str, Misuse] = {
     "value that is no string": lambda c: c.foreign_patch(APP, {"A": 1}),  # type: ignore[dict-item]
     "name of no app": lambda c: c.create_app("Not A Name"),
     "unknown scope": lambda c: c.add_token("HRKU-x", scope="root"),
+    "unknown scope among others": lambda c: c.add_token("HRKU-x", scope="read root"),
+    "no scope": lambda c: c.add_token("HRKU-x", scope=""),
     "versions that are none": lambda c: c.expire_releases(APP, ["1"]),  # type: ignore[list-item]
     "expiry of the current release": lambda c: c.expire_releases(APP, [3]),
     "end of a release that is over": lambda c: c.finish_release(APP, 3),

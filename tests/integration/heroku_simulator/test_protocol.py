@@ -98,6 +98,28 @@ def test_a_scope_opens_what_it_should_and_nothing_else(
     assert all(r.json()["id"] == "forbidden" for r in replies if r.status_code == 403)
 
 
+def test_a_token_of_several_scopes_opens_what_any_of_them_does(
+    api: PlatformApi, controls: SimulatorControls
+) -> None:
+    controls.add_token("HRKU-two", scope="read-protected identity")
+    header = {"Authorization": "Bearer HRKU-two"}
+
+    replies = (
+        api.get(CONFIG, **header),
+        api.patch({"FLAG_A": "true"}, headers=header),
+        api.get("/account", **header),
+    )
+
+    assert [reply.status_code for reply in replies] == [200, 403, 200]
+    assert {reply.headers["Oauth-Scope"] for reply in replies} == {"identity read-protected"}
+
+
+def test_a_refused_token_hears_nothing_of_scopes(api: PlatformApi) -> None:
+    reply = api.get(CONFIG, Authorization="Bearer wrong")
+
+    assert "Oauth-Scope" not in reply.headers
+
+
 @pytest.mark.parametrize(
     "accept",
     [
