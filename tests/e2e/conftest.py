@@ -136,10 +136,10 @@ class Town:
         operator = self.stack.operators[role]
         return Person(self.stack.api, operator.token, operator.totp_secret)
 
-    def hire(self) -> Person:
-        """A new promoter, whose codes nobody has used."""
+    def hire(self, role: Role = Role.PROMOTER) -> Person:
+        """A new operator, whose codes nobody has used."""
         self.hired += 1
-        made = DemoOperator.invent(f"promoter{self.hired}")
+        made = DemoOperator.invent(f"{role}{self.hired}")
         container = self.backdoor()
         sealed = container.aws.kms.encrypt(
             KeyId=container.settings.hoist_totp_key_id,
@@ -150,7 +150,7 @@ class Town:
         container.operators.put(  # type: ignore[attr-defined]
             Operator(
                 name=made.name,
-                role=Role.PROMOTER,
+                role=role,
                 token_sha256=hashlib.sha256(secret.encode()).hexdigest(),
                 totp_ciphertext=sealed["CiphertextBlob"],
             ),

@@ -9,8 +9,8 @@ import pytest
 import requests
 
 from chalicelib.adapters.dynamodb.rows import audit_row
-from chalicelib.domain.audit import Action
-from chalicelib.domain.promotion import Act, Rung, State, Step, advance
+from chalicelib.domain.audit import Act, Action
+from chalicelib.domain.promotion import Rung, State, Step, advance
 from local.stack import local_stack
 from tests.e2e.conftest import ANSWER_SECONDS, Town, wait_until
 from tests.factories import deploying

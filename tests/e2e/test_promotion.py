@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from chalicelib.domain.audit import Action
-from chalicelib.domain.promotion import Act, State, Step, advance
+from chalicelib.domain.audit import Act, Action
+from chalicelib.domain.promotion import State, Step, advance
 from tests.e2e.conftest import ANSWER_SECONDS, Person, Town, wait_for_step, wait_until
 
 
