@@ -14,7 +14,7 @@ help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: $(VENV)/stamp ## Make the virtual environment, exactly as locked
+setup: $(VENV)/stamp $(BIN)/hoist ## Make the virtual environment, exactly as locked, with `hoist` in it
 
 # The first Python that is new enough; PYTHON=... chooses another.
 $(VENV)/stamp: requirements-dev.txt
@@ -24,6 +24,11 @@ $(VENV)/stamp: requirements-dev.txt
 	  fi; \
 	done; echo "Python 3.11 or newer is needed: make setup PYTHON=/path/to/python" >&2; exit 1
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+# The command line, as it stands in cli/: nothing is built apart, and nothing fetched for it.
+$(BIN)/hoist: $(VENV)/stamp pyproject.toml
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .PHONY: run
@@ -42,6 +47,10 @@ test: setup ## Run the tests (ARGS="-k stalled")
 bench: setup ## Measure what docs/performance.md claims (ten minutes)
 	$(BIN)/python -m bench.sweep
 	$(BIN)/python -m bench.kills
+
+.PHONY: soak
+soak: setup ## Try what the contract promises 20,000 times (ARGS="--seed 7 --cases 5000")
+	$(BIN)/python -m bench.soak $(ARGS)
 
 .PHONY: check
 check: lint lint-infra lint-lock ## All that CI checks besides the tests
@@ -88,6 +97,11 @@ deploy: setup ## Deploy to AWS (STAGE=prod RUNBOOK_URL=https://... ON_CALL_EMAIL
 	$(if $(STAGE),,$(error Which stage? make deploy STAGE=prod))
 	$(BIN)/python -m infra.deploy --stage $(STAGE) $(if $(RUNBOOK_URL),--parameter RunbookUrl=$(RUNBOOK_URL)) \
 	  $(if $(ON_CALL_EMAIL),--parameter OnCallEmail=$(ON_CALL_EMAIL))
+
+.PHONY: operator
+operator: setup ## Say who may call (STAGE=prod ARGS="add kim --role promoter"; ARGS=--help)
+	$(if $(STAGE),,$(error Which stage? make operator STAGE=prod ARGS=list))
+	@$(BIN)/python -m infra.operators --stage $(STAGE) $(ARGS)
 
 .PHONY: clean
 clean: ## Remove what can be built again; local stacks keep their data

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import wraps
+from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
@@ -20,13 +21,18 @@ from chalice.app import (
 from chalicelib import metrics
 from chalicelib.bootstrap import Container
 from chalicelib.domain.errors import HoistError, TryAgain
+from chalicelib.domain.operator import Caller
+from chalicelib.domain.promotion import Promotion, State
 from chalicelib.domain.timeline import timeline as write_timeline
+from chalicelib.usecases.conclude import Concluded
 from chalicelib.usecases.notify import Notified, Notify
+from chalicelib.usecases.operators import listed
 from chalicelib.usecases.promote import Accepted
 from chalicelib.usecases.show import PromotionDetail
 from chalicelib.usecases.watch import WatchReport
 from chalicelib.usecases.work import LookAgain, Wake, WorkReport
 from chalicelib.wire import represent, requests
+from chalicelib.wire.console import File, page, part
 from chalicelib.wire.contract import openapi
 from chalicelib.wire.problems import problem
 
@@ -68,7 +74,9 @@ def answering(view: Callable[..., Response]) -> Callable[..., Response]:
     def answer(**path: str) -> Response:
         answered = _answered(view, path)
         # What one caller may do, and how old it is, is nobody else's, and soon wrong.
-        headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+        headers = {"Cache-Control": "no-store"}
+        if answered.body:
+            headers["Content-Type"] = "application/json"
         answered.headers = {**headers, **answered.headers}
         return answered
 
@@ -115,21 +123,47 @@ def door(
 
 
 def request() -> requests.Request:
-    """The request that is being answered."""
+    """The request that is being answered, and whom it is for."""
     received = current()
     body, query = received.raw_body, received.query_params
     return requests.Request(
         body=body if isinstance(body, bytes) else body.encode(),
         headers=received.headers,
         query={name: query.getlist(name) for name in query} if query else {},
-        authorizer=received.context.get("authorizer", {}),
+        caller=hoist.act_for(
+            requests.authorized(received.context["authorizer"]),
+            received.headers.get("X-On-Behalf-Of"),
+        ),
     )
 
 
 def shown(seen: PromotionDetail, *, status: int = 200, **headers: str) -> Response:
     """A promotion, with its entity tag."""
-    tagged: dict[str, str | list[str]] = {"ETag": represent.etag(seen.promotion.version), **headers}
-    return Response(represent.detail(seen), status_code=status, headers=tagged)
+    return tagged(represent.detail(seen), seen.promotion.version, status=status, **headers)
+
+
+def tagged(body: dict[str, Any], version: int, *, status: int = 200, **headers: str) -> Response:
+    """Something that `If-Match` can name."""
+    return Response(
+        body,
+        status_code=status,
+        headers={"ETag": represent.etag(version), **headers},
+    )
+
+
+def unless_held(body: Any, etag: str, **headers: str) -> Response:  # noqa: ANN401 - JSON or text
+    """What was asked for, or word that it is what the caller has (`If-None-Match`)."""
+    held = requests.held(current().headers, etag)
+    return Response(
+        "" if held else body,
+        status_code=304 if held else 200,
+        headers={"ETag": etag, **headers},
+    )
+
+
+def written(promotion: Promotion, received: requests.Request) -> Response:
+    """A promotion as the caller has just changed it."""
+    return shown(hoist.show.just_written(promotion, caller=received.caller))
 
 
 @door("GET", "/health", open_to_all=True)
@@ -142,6 +176,23 @@ def health() -> Response:
 def contract() -> Response:
     """The contract."""
     return Response(openapi(), headers={"Content-Type": "application/json"})
+
+
+@door("GET", "/console", open_to_all=True)
+def console() -> Response:
+    """The operator's page. Its data needs a token."""
+    return console_file(page())
+
+
+@door("GET", "/console/{file}", open_to_all=True)
+def console_part(file: str) -> Response:
+    """Style and scripts of the operator's page."""
+    return console_file(part(file))
+
+
+def console_file(file: File) -> Response:
+    """A file of the operator's page, unless the browser has it."""
+    return unless_held(file.body, file.etag, **file.headers)
 
 
 @door("POST", "/promotions")
@@ -159,14 +210,16 @@ def mark() -> Response:
 @door("GET", "/promotions")
 def browse() -> Response:
     """List promotions."""
-    listing = requests.listing(request())
-    page = hoist.browse(
+    received = request()
+    listing = requests.listing(received)
+    listed = hoist.browse(
         listing.query,
         before=listing.before,
         limit=listing.limit,
-        caller=request().caller,
+        caller=received.caller,
     )
-    return Response(represent.page(page, listing.query, now=hoist.clock.now()))
+    body = represent.page(listed, listing.query, now=hoist.clock.now())
+    return unless_held(body, represent.page_etag(body))
 
 
 @door("GET", "/promotions/{promotion_id}")
@@ -176,17 +229,84 @@ def show(promotion_id: str) -> Response:
     return shown(hoist.show(wanted, caller=request().caller))
 
 
+@door("GET", "/promotions/{promotion_id}/preflight")
+def preflight(promotion_id: str) -> Response:
+    """Check what would let a promotion begin, and what would not."""
+    wanted = requests.known_shape(promotion_id)
+    return Response(represent.preflight(hoist.show_preflight(wanted, caller=request().caller)))
+
+
+@door("POST", "/promotions/{promotion_id}/stage")
+def stage(promotion_id: str) -> Response:
+    """Stage a promotion, and set its time if it has one."""
+    order = requests.stage_order(request(), promotion_id)
+    staged = hoist.stage(order)
+    seen = hoist.show.just_written(staged.promotion, caller=order.caller)
+    return tagged(represent.staged(seen, staged.checks), staged.promotion.version)
+
+
+@door("POST", "/promotions/{promotion_id}/approve")
+def approve(promotion_id: str) -> Response:
+    """Approve somebody else's promotion."""
+    received = request()
+    order, note = requests.approve_order(received, promotion_id)
+    return written(hoist.approve(order, note=note), received)
+
+
 @door("POST", "/promotions/{promotion_id}/promote")
 def promote(promotion_id: str) -> Response:
     """Accept a promotion: from here it moves by itself."""
     order = requests.promote_order(request(), promotion_id)
-    accepted = hoist.promote(order)
-    _log_accepted(accepted)
-    return shown(
-        hoist.show.just_written(accepted.promotion, caller=order.caller),
-        status=202,
-        Location=f"../{promotion_id}",
-    )
+    return accepted(hoist.promote(order), order.caller, location=f"../{promotion_id}")
+
+
+@door("POST", "/promotions/{promotion_id}/retry")
+def retry(promotion_id: str) -> Response:
+    """Send a failed promotion once more, as a new one."""
+    order = requests.renew_order(request(), promotion_id, "RetryRequest")
+    return renewed(hoist.renew.retry(order), order.caller)
+
+
+@door("POST", "/promotions/{promotion_id}/rollback")
+def rollback(promotion_id: str) -> Response:
+    """Take a deployed promotion back, by a new one."""
+    order = requests.renew_order(request(), promotion_id, "RollbackRequest")
+    return renewed(hoist.renew.rollback(order), order.caller)
+
+
+def renewed(begun: Accepted, caller: Caller) -> Response:
+    """A new promotion that came of an old one."""
+    return accepted(begun, caller, location=f"../{begun.promotion.id}")
+
+
+def accepted(begun: Accepted, caller: Caller, *, location: str) -> Response:
+    """A promotion that goes on by itself."""
+    _log_accepted(begun)
+    seen = hoist.show.just_written(begun.promotion, caller=caller)
+    return shown(seen, status=202, Location=location)
+
+
+@door("POST", "/promotions/{promotion_id}/complete")
+def complete(promotion_id: str) -> Response:
+    """Say that it is live: the escape hatch."""
+    received = request()
+    order = requests.conclude_order(received, promotion_id, "CompleteRequest")
+    return concluded(hoist.conclude.complete(order), received)
+
+
+@door("POST", "/promotions/{promotion_id}/fail")
+def fail(promotion_id: str) -> Response:
+    """Say that it did not become live: the escape hatch."""
+    received = request()
+    order = requests.conclude_order(received, promotion_id, "FailRequest")
+    return concluded(hoist.conclude.fail(order), received)
+
+
+def concluded(settled: Concluded, received: requests.Request) -> Response:
+    """A promotion that an operator has settled."""
+    if not settled.replayed:
+        measure(metrics.of_settled(settled.promotion))
+    return written(settled.promotion, received)
 
 
 @door("POST", "/promotions/{promotion_id}/cancel")
@@ -200,7 +320,7 @@ def cancel(promotion_id: str) -> Response:
         reason=requests.cancel_reason(received),
     )
     measure(metrics.of_settled(cancelled))
-    return shown(hoist.show.just_written(cancelled, caller=received.caller))
+    return written(cancelled, received)
 
 
 @door("POST", "/promotions/{promotion_id}/ack")
@@ -215,7 +335,7 @@ def ack(promotion_id: str) -> Response:
         note=acknowledgement.note,
         if_version=requests.if_version(received),
     )
-    return shown(hoist.show.just_written(acknowledged, caller=received.caller))
+    return written(acknowledged, received)
 
 
 @door("PATCH", "/promotions/{promotion_id}")
@@ -228,7 +348,7 @@ def edit(promotion_id: str) -> Response:
         words=requests.words(received),
         if_version=requests.if_version(received),
     )
-    return shown(hoist.show.just_written(edited, caller=received.caller))
+    return written(edited, received)
 
 
 @door("GET", "/promotions/{promotion_id}/timeline")
@@ -261,9 +381,8 @@ def list_targets() -> Response:
 @door("GET", "/targets/{app_name}")
 def show_target(app_name: str) -> Response:
     """Show one target."""
-    target = hoist.show_target(requests.app_name(app_name), caller=request().caller)
-    body = represent.drifting(target, hoist.baselines.get(target.app))
-    return Response(body, headers={"ETag": represent.etag(target.version)})
+    seen = hoist.show_target(requests.app_name(app_name), caller=request().caller)
+    return tagged(represent.target_detail(seen), seen.target.version)
 
 
 @door("PUT", "/targets/{app_name}")
@@ -271,12 +390,11 @@ def put_target(app_name: str) -> Response:
     """List an app, or change its policy."""
     received = request()
     target = hoist.put_target(
-        requests.app_name(app_name),
-        requests.target_policy(received),
+        requests.target(received, app_name),
         if_version=requests.if_version(received),
         caller=received.caller,
     )
-    return Response(represent.target(target), headers={"ETag": represent.etag(target.version)})
+    return tagged(represent.target(target), target.version)
 
 
 @door("GET", "/targets/{app_name}/lock")
@@ -284,6 +402,96 @@ def show_lock(app_name: str) -> Response:
     """Show who works on a target."""
     lock = hoist.show_lock(requests.app_name(app_name), caller=request().caller)
     return Response(represent.lock(lock, now=hoist.clock.now()))
+
+
+@door("GET", "/freezes")
+def list_freezes() -> Response:
+    """List the freezes."""
+    plan, now = hoist.list_freezes(caller=request().caller), hoist.clock.now()
+    return Response(
+        {"freezes": [represent.freeze(plan.freezes[i], now=now) for i in sorted(plan.freezes)]}
+    )
+
+
+@door("GET", "/freezes/{freeze_id}")
+def show_freeze(freeze_id: str) -> Response:
+    """Show one freeze."""
+    freeze = hoist.show_freeze(requests.freeze_id(freeze_id), caller=request().caller)
+    return tagged(represent.freeze(freeze, now=hoist.clock.now()), freeze.version)
+
+
+@door("PUT", "/freezes/{freeze_id}")
+def put_freeze(freeze_id: str) -> Response:
+    """Set a window that holds promotions back, or change it."""
+    received = request()
+    freeze = hoist.put_freeze(
+        requests.freeze_id(freeze_id),
+        requests.freeze_terms(received),
+        if_version=requests.if_version(received),
+        caller=received.caller,
+    )
+    return tagged(represent.freeze(freeze, now=hoist.clock.now()), freeze.version)
+
+
+@door("DELETE", "/freezes/{freeze_id}")
+def lift_freeze(freeze_id: str) -> Response:
+    """Lift a freeze: what it held back begins within a minute."""
+    received = request()
+    hoist.lift_freeze(
+        requests.freeze_id(freeze_id),
+        reason=requests.lift_reason(received) or "none",
+        if_version=requests.if_version(received),
+        caller=received.caller,
+    )
+    return Response("", status_code=204)
+
+
+@door("GET", "/catalogues/{catalogue_id}")
+def show_catalogue(catalogue_id: str) -> Response:
+    """Show the flags that a backend knows."""
+    wanted = requests.catalogue_id(catalogue_id)
+    catalogue = hoist.show_catalogue(wanted, caller=request().caller)
+    return tagged(represent.catalogue(catalogue), catalogue.version)
+
+
+@door("PUT", "/catalogues/{catalogue_id}")
+def import_catalogue(catalogue_id: str) -> Response:
+    """Import a backend's flags."""
+    received = request()
+    catalogue = hoist.import_catalogue(
+        requests.catalogue_id(catalogue_id),
+        requests.catalogue(received),
+        if_version=requests.if_version(received),
+        caller=received.caller,
+    )
+    return tagged(represent.catalogue(catalogue), catalogue.version)
+
+
+@door("GET", "/me")
+def me() -> Response:
+    """Who calls, as Hoist sees it."""
+    return Response(represent.me(request().caller))
+
+
+@door("GET", "/operators")
+def list_operators() -> Response:
+    """List everybody who may call."""
+    operators = hoist.list_operators(caller=request().caller)
+    return Response({"operators": [represent.operator(each) for each in operators]})
+
+
+@door("POST", "/operators/{name}/unlock")
+def unlock_operator(name: str) -> Response:
+    """Forgive somebody else's wrong codes."""
+    unlocked = hoist.unlock_operator(requests.unlock_order(request(), name))
+    return Response(represent.operator(listed(unlocked, hoist.clock.now())))
+
+
+@door("GET", "/audit/{subject}")
+def record_audit(subject: str) -> Response:
+    """Show and verify the audit trail of an operator, a target, a catalogue or the freezes."""
+    kind, name = requests.record_subject(subject)
+    return Response(represent.trail(hoist.record_audit(kind, name, caller=request().caller)))
 
 
 # The doors of queue and schedule.
@@ -415,7 +623,8 @@ def _log_told(told: Notified) -> None:
 
 
 def _log_accepted(accepted: Accepted) -> None:
-    if not accepted.woken and not accepted.replayed:
+    begun = accepted.promotion.state is State.DEPLOYING
+    if begun and not accepted.woken and not accepted.replayed:
         log.warning(
             "accepted, but its wake could not be queued: the watchdog wakes it within a minute",
             action="wake_lost",

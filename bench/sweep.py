@@ -15,13 +15,20 @@ import pytest
 from moto import mock_aws
 
 from chalicelib.adapters.clock import SystemClock
-from chalicelib.adapters.dynamodb import DynamoDBPromotionStore, DynamoDBTargetLocks, Tables
+from chalicelib.adapters.dynamodb import (
+    DynamoDBBaselines,
+    DynamoDBCatalogues,
+    DynamoDBPromotionStore,
+    DynamoDBTargetLocks,
+    Tables,
+)
 from chalicelib.adapters.dynamodb.rows import promotion_row
 from chalicelib.adapters.ids import UlidPromotionIds
 from chalicelib.domain.promotion import Effect, Promotion, SettledBy, State
+from chalicelib.usecases.preflight import Policies
 from chalicelib.usecases.watch import Watch
 from tests.factories import a_promotion, deploying
-from tests.fakes import FakeTargets, FakeWakes
+from tests.fakes import FakeFreezes, FakeOperators, FakeTargets, FakeWakes
 from tests.integration.tables import make_tables
 
 if TYPE_CHECKING:
@@ -100,6 +107,12 @@ def main() -> None:
             store=store,
             locks=DynamoDBTargetLocks(tables),
             targets=FakeTargets(),
+            freezes=FakeFreezes(),
+            policies=Policies(
+                catalogues=DynamoDBCatalogues(tables),
+                baselines=DynamoDBBaselines(tables),
+            ),
+            operators=FakeOperators(),
             wakes=FakeWakes(),
             clock=SystemClock(),
         )

@@ -15,16 +15,28 @@ from chalicelib.domain.errors import AccessDenied, HoistError
 from chalicelib.ports import Undeliverable
 from chalicelib.settings import Settings
 from chalicelib.usecases.acknowledge import Acknowledge
-from chalicelib.usecases.audit import Audit
+from chalicelib.usecases.act_for import ActFor
+from chalicelib.usecases.approve import Approve
+from chalicelib.usecases.audit import Audit, RecordAudit
+from chalicelib.usecases.authorised import Authorised
 from chalicelib.usecases.authorize import Authorize
 from chalicelib.usecases.browse import Browse
 from chalicelib.usecases.cancel import Cancel
+from chalicelib.usecases.catalogues import ImportCatalogue, ShowCatalogue
+from chalicelib.usecases.conclude import Conclude
 from chalicelib.usecases.drift import WatchDrift
 from chalicelib.usecases.edit import Edit
+from chalicelib.usecases.freezes import LiftFreeze, ListFreezes, PutFreeze, ShowFreeze
+from chalicelib.usecases.gates import Gates
 from chalicelib.usecases.mark import Mark
 from chalicelib.usecases.notify import Notify
+from chalicelib.usecases.observe import Observe
+from chalicelib.usecases.operators import ListOperators, UnlockOperator
+from chalicelib.usecases.preflight import Policies, Preflight, ShowPreflight
 from chalicelib.usecases.promote import Promote
+from chalicelib.usecases.renew import Renew
 from chalicelib.usecases.show import Show
+from chalicelib.usecases.stage import Stage
 from chalicelib.usecases.step_up import StepUp
 from chalicelib.usecases.targets import ListTargets, PutTarget, ShowLock, ShowTarget
 from chalicelib.usecases.watch import Watch
@@ -35,11 +47,14 @@ if TYPE_CHECKING:
 
     from chalicelib.adapters.aws import AwsClients
     from chalicelib.adapters.dynamodb import Tables
+    from chalicelib.adapters.heroku import Patience
     from chalicelib.ports import (
         Apps,
         Baselines,
+        Catalogues,
         Channel,
         Clock,
+        Freezes,
         Heartbeat,
         Operators,
         PromotionIds,
@@ -146,6 +161,20 @@ class Container:
         return DynamoDBTargets(self.tables)
 
     @cached_property
+    def catalogues(self) -> "Catalogues":
+        """What flags there are."""
+        from chalicelib.adapters.dynamodb import DynamoDBCatalogues
+
+        return DynamoDBCatalogues(self.tables)
+
+    @cached_property
+    def freezes(self) -> "Freezes":
+        """What holds targets back."""
+        from chalicelib.adapters.dynamodb import DynamoDBFreezes
+
+        return DynamoDBFreezes(self.tables)
+
+    @cached_property
     def wakes(self) -> "Wakes":
         """The queue of wakes."""
         from chalicelib.adapters.sqs import SqsWakes
@@ -176,7 +205,19 @@ class Container:
 
     @cached_property
     def apps(self) -> "Apps":
-        """Heroku."""
+        """Heroku, for those who may wait for it."""
+        from chalicelib.adapters.heroku import FOR_WORKER
+
+        return self._heroku(FOR_WORKER)
+
+    @cached_property
+    def impatient_apps(self) -> "Apps":
+        """Heroku, for somebody who waits for the answer: API Gateway hangs up after 29 s."""
+        from chalicelib.adapters.heroku import FOR_REQUEST
+
+        return self._heroku(FOR_REQUEST)
+
+    def _heroku(self, patience: "Patience") -> "Apps":
         from chalicelib.adapters.heroku import HerokuApps
         from chalicelib.adapters.secrets import TOKEN, KeptSecret
 
@@ -191,6 +232,7 @@ class Container:
                 clock=self.clock,
             ),
             session=lambda: self.http,
+            patience=patience,
         )
 
     @cached_property
@@ -248,20 +290,105 @@ class Container:
         return Authorize(operators=self.operators)
 
     @cached_property
+    def act_for(self) -> ActFor:
+        """Tell whom a call is for."""
+        return ActFor(operators=self.operators)
+
+    @cached_property
     def mark(self) -> Mark:
         """Begin a promotion."""
-        return Mark(store=self.store, targets=self.targets, ids=self.ids, clock=self.clock)
+        return Mark(
+            store=self.store,
+            targets=self.targets,
+            catalogues=self.catalogues,
+            ids=self.ids,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def step_up(self) -> StepUp:
+        """Judge codes."""
+        return StepUp(
+            operators=self.operators,
+            second_factor=self.second_factor,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def authorised(self) -> Authorised:
+        """Write what a code authorises."""
+        return Authorised(store=self.store, step_up=self.step_up)
+
+    @cached_property
+    def gates(self) -> Gates:
+        """What stands between a promotion and its beginning."""
+        return Gates(targets=self.targets, freezes=self.freezes)
+
+    @cached_property
+    def policies(self) -> Policies:
+        """What Hoist itself knows that bears on a promotion."""
+        return Policies(catalogues=self.catalogues, baselines=self.baselines)
+
+    @cached_property
+    def preflight(self) -> Preflight:
+        """Every check of a promotion."""
+        return Preflight(
+            store=self.store,
+            targets=self.targets,
+            policies=self.policies,
+            freezes=self.freezes,
+            apps=self.impatient_apps,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def show_preflight(self) -> ShowPreflight:
+        """Every check of a promotion, for somebody who looks."""
+        return ShowPreflight(store=self.store, preflight=self.preflight)
+
+    @cached_property
+    def stage(self) -> Stage:
+        """Stage a promotion."""
+        return Stage(authorised=self.authorised, preflight=self.preflight, clock=self.clock)
+
+    @cached_property
+    def approve(self) -> Approve:
+        """Approve somebody else's promotion."""
+        return Approve(authorised=self.authorised, clock=self.clock)
 
     @cached_property
     def promote(self) -> Promote:
         """Accept a promotion."""
         return Promote(
-            store=self.store,
-            step_up=StepUp(
-                operators=self.operators,
-                second_factor=self.second_factor,
-                clock=self.clock,
-            ),
+            authorised=self.authorised,
+            gates=self.gates,
+            wakes=self.wakes,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def observe(self) -> Observe:
+        """What Heroku shows of a promotion."""
+        return Observe(apps=self.impatient_apps, clock=self.clock)
+
+    @cached_property
+    def conclude(self) -> Conclude:
+        """Settle a promotion by hand."""
+        return Conclude(
+            authorised=self.authorised,
+            observe=self.observe,
+            wakes=self.wakes,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def renew(self) -> Renew:
+        """Send a promotion once more, or take it back."""
+        return Renew(
+            authorised=self.authorised,
+            gates=self.gates,
+            observe=self.observe,
+            ids=self.ids,
             wakes=self.wakes,
             clock=self.clock,
         )
@@ -288,6 +415,7 @@ class Container:
             store=self.store,
             locks=self.locks,
             baselines=self.baselines,
+            gates=self.gates,
             clock=self.clock,
         )
 
@@ -302,6 +430,17 @@ class Container:
         return Audit(store=self.store)
 
     @cached_property
+    def record_audit(self) -> RecordAudit:
+        """A record's trail."""
+        return RecordAudit(
+            store=self.store,
+            operators=self.operators,
+            targets=self.targets,
+            catalogues=self.catalogues,
+            freezes=self.freezes,
+        )
+
+    @cached_property
     def list_targets(self) -> ListTargets:
         """Every target."""
         return ListTargets(targets=self.targets)
@@ -309,17 +448,62 @@ class Container:
     @cached_property
     def show_target(self) -> ShowTarget:
         """One target."""
-        return ShowTarget(targets=self.targets)
+        return ShowTarget(
+            targets=self.targets,
+            baselines=self.baselines,
+            freezes=self.freezes,
+            clock=self.clock,
+        )
 
     @cached_property
     def show_lock(self) -> ShowLock:
         """Who works on a target."""
-        return ShowLock(show_target=self.show_target, locks=self.locks)
+        return ShowLock(targets=self.targets, locks=self.locks)
 
     @cached_property
     def put_target(self) -> PutTarget:
         """List a target, or change its policy."""
-        return PutTarget(targets=self.targets)
+        return PutTarget(targets=self.targets, clock=self.clock)
+
+    @cached_property
+    def list_freezes(self) -> ListFreezes:
+        """Every freeze."""
+        return ListFreezes(freezes=self.freezes)
+
+    @cached_property
+    def show_freeze(self) -> ShowFreeze:
+        """One freeze."""
+        return ShowFreeze(freezes=self.freezes)
+
+    @cached_property
+    def put_freeze(self) -> PutFreeze:
+        """Set a freeze."""
+        return PutFreeze(freezes=self.freezes, targets=self.targets, clock=self.clock)
+
+    @cached_property
+    def lift_freeze(self) -> LiftFreeze:
+        """Lift a freeze."""
+        return LiftFreeze(freezes=self.freezes, clock=self.clock)
+
+    @cached_property
+    def show_catalogue(self) -> ShowCatalogue:
+        """One catalogue."""
+        return ShowCatalogue(catalogues=self.catalogues)
+
+    @cached_property
+    def import_catalogue(self) -> ImportCatalogue:
+        """Import a catalogue."""
+        return ImportCatalogue(catalogues=self.catalogues, clock=self.clock)
+
+    @cached_property
+    def list_operators(self) -> ListOperators:
+        """Everybody who may call."""
+        return ListOperators(operators=self.operators, clock=self.clock)
+
+    @cached_property
+    def unlock_operator(self) -> UnlockOperator:
+        """Forgive an operator's wrong codes."""
+        return UnlockOperator(operators=self.operators, step_up=self.step_up, clock=self.clock)
 
     @cached_property
     def work(self) -> Work:
@@ -328,6 +512,7 @@ class Container:
             store=self.store,
             locks=self.locks,
             targets=self.targets,
+            policies=self.policies,
             apps=self.apps,
             heartbeat=self.heartbeat,
             clock=self.clock,
@@ -362,6 +547,9 @@ class Container:
             store=self.store,
             locks=self.locks,
             targets=self.targets,
+            freezes=self.freezes,
+            policies=self.policies,
+            operators=self.operators,
             wakes=self.wakes,
             clock=self.clock,
         )

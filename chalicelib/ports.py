@@ -8,13 +8,16 @@ from enum import StrEnum
 from typing import Protocol
 
 from chalicelib.domain.audit import StoredEntry
+from chalicelib.domain.catalogue import Catalogue
 from chalicelib.domain.drift import Baseline, Declared, Drift
 from chalicelib.domain.errors import HoistError
+from chalicelib.domain.freeze import FreezePlan
 from chalicelib.domain.lease import Lease, TargetLock, WaitingOn
 from chalicelib.domain.notice import Notice
 from chalicelib.domain.operator import Operator, SpentCode
 from chalicelib.domain.promotion import Change, Promotion, State
-from chalicelib.domain.release import Release
+from chalicelib.domain.record import Revision
+from chalicelib.domain.release import AppConfig, Release
 from chalicelib.domain.target import Target
 
 
@@ -53,6 +56,8 @@ class Clash(StrEnum):
     FENCE = "fence"
     #: The flag was deployed anew, or its drift was told, meanwhile.
     BASELINE = "baseline"
+    #: The operator, target, freeze or catalogue is not as it was read.
+    RECORD = "record"
 
 
 class Lost(Exception):
@@ -223,14 +228,33 @@ class TargetLocks(Protocol):
 
 
 class Operators(Protocol):
-    """The people who may call."""
+    """The people and services who may call."""
 
     def get(self, name: str) -> Operator | None:
         """The operator as last written (consistent read)."""
         ...
 
-    def record_failure(self, operator: Operator, *, locked_until: datetime | None) -> bool:
-        """Count one more wrong code; `False`, and nothing written, where the record has moved."""
+    def all(self) -> Sequence[Operator]:
+        """Every operator, by name (consistent reads)."""
+        ...
+
+    def count_failure(self, before: Operator, after: Operator) -> bool:
+        """Write what a wrong code that locks nobody out has changed: compare-and-set, unaudited.
+
+        `False`, and nothing written, where the record has moved since `before` was read.
+        """
+        ...
+
+    def write(self, revision: Revision[Operator], *, spend: SpentCode | None = None) -> None:
+        """Write an operator's next version and its audit entry, whole or not at all.
+
+        `spend`, another operator's code, is spent with it. Raises `Lost`, and writes nothing,
+        where the record has moved since `before` was read, be it by a code, or the code is spent.
+        """
+        ...
+
+    def count_wrong_code(self, now: datetime) -> int:
+        """Count one more wrong code of anybody in this hour, and return how many there were."""
         ...
 
 
@@ -245,10 +269,40 @@ class Targets(Protocol):
         """Every listed target, by name."""
         ...
 
-    def put(self, target: Target) -> bool:
-        """Write the target as the successor of version `target.version - 1` (0: unlisted).
+    def write(self, revision: Revision[Target]) -> None:
+        """Write a target's next version and its audit entry, whole or not at all.
 
-        `False`, and nothing written, where another version is stored.
+        Raises `Lost`, and writes nothing, where another version than `before` is stored.
+        """
+        ...
+
+
+class Catalogues(Protocol):
+    """What flags there are, as backends say."""
+
+    def get(self, catalogue_id: str) -> Catalogue | None:
+        """The catalogue as last written (consistent read)."""
+        ...
+
+    def write(self, revision: Revision[Catalogue]) -> None:
+        """Write a catalogue's next version and its audit entry, whole or not at all.
+
+        Raises `Lost`, and writes nothing, where another version than `before` is stored.
+        """
+        ...
+
+
+class Freezes(Protocol):
+    """The windows in which no promotion begins."""
+
+    def get(self) -> FreezePlan:
+        """All freezes as last written (consistent read); an empty plan before the first."""
+        ...
+
+    def write(self, revision: Revision[FreezePlan]) -> None:
+        """Write the plan's next version and its audit entry, whole or not at all.
+
+        Raises `Lost`, and writes nothing, where another version than `before` is stored.
         """
         ...
 
@@ -261,6 +315,14 @@ class SecondFactor(Protocol):
 
         Looks at one step before and after, for clocks differ. Does not know what was spent.
         """
+        ...
+
+
+class TotpSealer(Protocol):
+    """Seals operators' TOTP secrets, for a `SecondFactor` to open."""
+
+    def seal(self, operator: str, totp_secret: str) -> bytes:
+        """The secret, encrypted for the operator of this name: as nobody else's does it open."""
         ...
 
 
@@ -288,14 +350,14 @@ class Usage:
 
 
 class Apps(Protocol):
-    """Heroku apps. Of their config vars only those that carry flags ever come through here.
+    """Heroku apps. Of config vars only those that carry flags, and the size of all, come through.
 
     Every call may raise `TryAgain` (nothing is known), `AccessDenied` (Heroku refuses Hoist
     itself) or `Refused` (this will never work).
     """
 
-    def config_vars(self, app: str) -> Mapping[str, str]:
-        """The app's config vars that carry flags."""
+    def config(self, app: str) -> AppConfig:
+        """The app's config vars that carry flags, and what all of them take."""
         ...
 
     def set_config_vars(self, app: str, changes: Mapping[str, str | None]) -> None:
@@ -318,6 +380,10 @@ class Apps(Protocol):
 
     def calls_left(self) -> int | None:
         """What the last reply said is left of the account's rate limit, if it said so."""
+        ...
+
+    def scopes(self) -> frozenset[str] | None:
+        """What the last reply said Hoist's token may do, in Heroku's words, if it said so."""
         ...
 
     def take_usage(self) -> Usage:

@@ -24,7 +24,9 @@ Next:
   3. Subscribe whoever is on call to alerts and alarms (PagerDuty, Chatbot; an address for now:
      --parameter OnCallEmail=...):
        aws sns subscribe --topic-arn {OnCallTopicArn} --protocol https --notification-endpoint ...
-  4. See whether it answers:
+  4. Enter the first operator, a superadmin; the token and the QR code are shown once:
+       make operator STAGE=... ARGS="add <name> --role superadmin"
+  5. See whether it answers:
        curl {ApiUrl}/health
 """
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
+from chalicelib.domain.operator import Role
 from infra.deploy import deploy
 from infra.errors import DeployError
 from infra.package import Bundle
@@ -70,11 +71,12 @@ class Installation:
         seed_operators(
             dynamodb, outputs["OperatorsTable"], operators, self._encrypt_with(outputs["TotpKeyId"])
         )
-        seed_targets(dynamodb, outputs["TargetsTable"])
         url = self.ministack.url
+        # Where MiniStack has API Gateway's stages: the stack's own output names AWS.
+        api = gaps.api_url(url, outputs["RestAPIId"])
+        seed_targets(api, operators[Role.SUPERADMIN])
         return Directions(
-            # Where MiniStack has API Gateway's stages: the stack's own output names AWS.
-            api=gaps.api_url(url, outputs["RestAPIId"]),
+            api=api,
             heroku=self.heroku_url,
             heroku_token=self.heroku_token,
             ministack=url,

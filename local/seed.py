@@ -4,24 +4,27 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+import requests
+
 from local.directions import DemoOperator
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
+_ANSWER_SECONDS = 30
 TARGETS = ("raxx-console-prod", "raxx-console-staging")
 
 
-def seed_targets(dynamodb: "DynamoDBClient", table: str, apps: Iterable[str] = TARGETS) -> None:
-    """List the demo targets, unless they are."""
+def seed_targets(api: str, superadmin: DemoOperator, apps: Iterable[str] = TARGETS) -> None:
+    """List the demo targets, unless they are: as anybody would, so that it is audited."""
+    headers = {"Authorization": f"Bearer {superadmin.token}"}
     for app in apps:
-        item: dict[str, AttributeValueTypeDef] = {
-            "app": {"S": app},
-            "version": {"N": "1"},
-            "max_flags_per_release": {"N": "50"},
-        }
-        _put_if_missing(dynamodb, table, "app", item)
+        url = f"{api}/targets/{app}"
+        found = requests.get(url, headers=headers, timeout=_ANSWER_SECONDS)
+        if found.status_code == requests.codes.not_found:
+            found = requests.put(url, json={}, headers=headers, timeout=_ANSWER_SECONDS)
+        found.raise_for_status()
 
 
 def seed_operators(
@@ -52,17 +55,3 @@ def seed_operators(
                 "failures": {"N": "0"},
             }
             dynamodb.put_item(TableName=table, Item=item)
-
-
-def _put_if_missing(
-    dynamodb: "DynamoDBClient", table: str, key: str, item: "Mapping[str, AttributeValueTypeDef]"
-) -> None:
-    try:
-        dynamodb.put_item(
-            TableName=table,
-            Item=item,
-            ConditionExpression="attribute_not_exists(#key)",
-            ExpressionAttributeNames={"#key": key},
-        )
-    except dynamodb.exceptions.ConditionalCheckFailedException:
-        return

@@ -7,5 +7,5 @@ from tests.world import World
 
 @pytest.fixture
 def world() -> World:
-    """Hoist over fakes, with one listed target and three operators."""
+    """Hoist over fakes, with one listed target and four operators."""
     return World()

@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from chalicelib.domain.audit import Action
+from chalicelib.domain.audit import Act, Action
 from chalicelib.domain.operator import Caller, Operator, Role
-from chalicelib.domain.promotion import Act, Change, Promotion, State, Step, mark
+from chalicelib.domain.promotion import Change, Promotion, State, Step, mark
 from tests.fakes import START, FakePromotionIds
 
 TARGET = "raxx-console-prod"
@@ -15,6 +15,8 @@ FLAG = "console_heroku_log_drain_alerting"
 CONFIG_VAR = "FLAG_CONSOLE_HEROKU_LOG_DRAIN_ALERTING"
 
 KIM = Caller(name="kim", role=Role.PROMOTER)
+#: Another promoter.
+PAT = Caller(name="pat", role=Role.PROMOTER)
 VERA = Caller(name="vera", role=Role.VIEWER)
 SAM = Caller(name="sam", role=Role.SUPERADMIN)
 

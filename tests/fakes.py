@@ -10,13 +10,16 @@ from datetime import UTC, datetime, timedelta
 
 from chalicelib.adapters.ids import UlidPromotionIds
 from chalicelib.domain.audit import StoredEntry
+from chalicelib.domain.catalogue import Catalogue
 from chalicelib.domain.drift import Baseline, Declared, Drift
 from chalicelib.domain.errors import LeaseLost, Refused
 from chalicelib.domain.flag import only_flags
+from chalicelib.domain.freeze import FreezePlan
 from chalicelib.domain.lease import LEASE_LASTS, Lease, TargetLock, WaitingOn
-from chalicelib.domain.operator import Operator, SpentCode
+from chalicelib.domain.operator import Operator, SpentCode, proved
 from chalicelib.domain.promotion import Change, Promotion, State
-from chalicelib.domain.release import Release, ReleaseStatus
+from chalicelib.domain.record import Record, Revision
+from chalicelib.domain.release import AppConfig, Release, ReleaseStatus
 from chalicelib.domain.target import Target
 from chalicelib.ports import Alive, Clash, Lost, Page, Query, Usage, UsedKey
 
@@ -259,41 +262,78 @@ class FakeOperators:
     """Operators in a dict."""
 
     operators: dict[str, Operator] = field(default_factory=dict)
+    #: By subject: a `FakePromotionStore` that is handed the same shows them in its `trail`.
+    entries: dict[str, list[StoredEntry]] = field(default_factory=dict)
+    #: Wrong codes of anybody, by hour.
+    wrong_codes: dict[datetime, int] = field(default_factory=dict)
 
     def get(self, name: str) -> Operator | None:
         return self.operators.get(name)
 
+    def all(self) -> Sequence[Operator]:
+        return [self.operators[name] for name in sorted(self.operators)]
+
     def put(self, operator: Operator) -> None:
         self.operators[operator.name] = operator
 
-    def record_failure(self, operator: Operator, *, locked_until: datetime | None) -> bool:
-        stored = self.operators[operator.name]
-        if (stored.failures, stored.last_timecode) != (operator.failures, operator.last_timecode):
+    def count_failure(self, before: Operator, after: Operator) -> bool:
+        if not self._as_read(before):
             return False
-        self.operators[operator.name] = replace(
-            stored,
-            failures=stored.failures + 1,
-            locked_until=locked_until or stored.locked_until,
+        self.operators[after.name] = replace(
+            self.operators[after.name],
+            failures=after.failures,
+            wrong_codes=after.wrong_codes,
+            wrong_since=after.wrong_since,
         )
         return True
 
+    def write(self, revision: Revision[Operator], *, spend: SpentCode | None = None) -> None:
+        clashes = {
+            Clash.RECORD: not self._as_read(revision.before),
+            Clash.SECOND_FACTOR: spend is not None and not self.spendable(spend),
+        }
+        if any(clashes.values()):
+            raise Lost(clash for clash, clashed in clashes.items() if clashed)
+        entry = revision.entry
+        self.put(revision.after)
+        self.entries.setdefault(entry.subject, []).append(StoredEntry(entry=entry, hash=entry.hash))
+        if spend:
+            self.spend(spend)
+
+    def count_wrong_code(self, now: datetime) -> int:
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        self.wrong_codes[hour] = self.wrong_codes.get(hour, 0) + 1
+        return self.wrong_codes[hour]
+
     def spendable(self, spend: SpentCode) -> bool:
         stored = self.operators[spend.operator.name]
+        unmoved = replace(stored, last_timecode=spend.operator.last_timecode)
         return (
             stored.last_timecode < spend.timecode
-            and stored.failures == spend.operator.failures
-            and stored.token_sha256 == spend.operator.token_sha256
+            and _compared(unmoved) == _compared(spend.operator)
             and not stored.disabled
         )
 
     def spend(self, spend: SpentCode) -> None:
-        stored = self.operators[spend.operator.name]
-        self.operators[stored.name] = replace(
-            stored,
-            last_timecode=spend.timecode,
-            failures=0,
-            locked_until=None,
-        )
+        self.put(proved(self.operators[spend.operator.name], spend.timecode))
+
+    def _as_read(self, before: Operator) -> bool:
+        stored = self.operators.get(before.name)
+        if stored is None:
+            return before.token_sha256 == ""
+        return _compared(stored) == _compared(before)
+
+
+def _compared(operator: Operator) -> tuple[object, ...]:
+    """What tells whether an operator's record has moved."""
+    return (
+        operator.version,
+        operator.token_sha256,
+        operator.failures,
+        operator.locks,
+        operator.wrong_codes,
+        operator.last_timecode,
+    )
 
 
 @dataclass
@@ -301,6 +341,8 @@ class FakeTargets:
     """Targets in a dict."""
 
     targets: dict[str, Target] = field(default_factory=dict)
+    #: By subject, as in `FakeOperators`.
+    entries: dict[str, list[StoredEntry]] = field(default_factory=dict)
 
     def get(self, app: str) -> Target | None:
         return self.targets.get(app)
@@ -308,12 +350,57 @@ class FakeTargets:
     def all(self) -> Sequence[Target]:
         return [self.targets[app] for app in sorted(self.targets)]
 
-    def put(self, target: Target) -> bool:
-        stored = self.targets.get(target.app)
-        if (stored.version if stored else 0) != target.version - 1:
-            return False
+    def write(self, revision: Revision[Target]) -> None:
+        _write(self.entries, self.targets.get(revision.after.app), revision)
+        self.put(revision.after)
+
+    def put(self, target: Target) -> None:
+        """Have it listed, whatever was there before."""
         self.targets[target.app] = target
-        return True
+
+
+@dataclass
+class FakeCatalogues:
+    """Catalogues in a dict."""
+
+    catalogues: dict[str, Catalogue] = field(default_factory=dict)
+    #: By subject, as in `FakeOperators`.
+    entries: dict[str, list[StoredEntry]] = field(default_factory=dict)
+
+    def get(self, catalogue_id: str) -> Catalogue | None:
+        return self.catalogues.get(catalogue_id)
+
+    def write(self, revision: Revision[Catalogue]) -> None:
+        _write(self.entries, self.catalogues.get(revision.after.id), revision)
+        self.catalogues[revision.after.id] = revision.after
+
+
+def _write(
+    entries: dict[str, list[StoredEntry]],
+    stored: Record | None,
+    revision: Revision[Record],
+) -> None:
+    """Add a record's audit entry, where the version that was read is stored."""
+    if (stored.version if stored else 0) != revision.before.version:
+        raise Lost({Clash.RECORD})
+    entry = revision.entry
+    entries.setdefault(entry.subject, []).append(StoredEntry(entry=entry, hash=entry.hash))
+
+
+@dataclass
+class FakeFreezes:
+    """The plan of all freezes."""
+
+    plan: FreezePlan = field(default_factory=FreezePlan)
+    #: By subject, as in `FakeOperators`.
+    entries: dict[str, list[StoredEntry]] = field(default_factory=dict)
+
+    def get(self) -> FreezePlan:
+        return self.plan
+
+    def write(self, revision: Revision[FreezePlan]) -> None:
+        _write(self.entries, self.plan, revision)
+        self.plan = revision.after
 
 
 @dataclass
@@ -376,6 +463,8 @@ class FakeApps:
     #: Raised, each once, by the next calls of these names.
     failures: dict[str, list[Exception]] = field(default_factory=dict)
     left: int | None = None
+    #: What Heroku says that Hoist's token may do.
+    scopes_said: frozenset[str] | None = frozenset({"write-protected"})
     ids: Iterator[int] = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
@@ -440,9 +529,9 @@ class FakeApps:
         if waiting:
             raise waiting.pop(0)
 
-    def config_vars(self, app: str) -> Mapping[str, str]:  # noqa: ARG002 - the port's signature
-        self._fail("config_vars")
-        return only_flags(dict(self.stored))
+    def config(self, app: str) -> AppConfig:  # noqa: ARG002 - the port's signature
+        self._fail("config")
+        return AppConfig.of(self.stored)
 
     def set_config_vars(self, app: str, changes: Mapping[str, str | None]) -> None:  # noqa: ARG002 - the port's signature
         self._fail("set_config_vars")
@@ -478,6 +567,9 @@ class FakeApps:
 
     def calls_left(self) -> int | None:
         return self.left
+
+    def scopes(self) -> frozenset[str] | None:
+        return self.scopes_said
 
     def take_usage(self) -> Usage:
         return Usage(calls=len(self.patches), left=self.left)

@@ -61,10 +61,10 @@ class SlackChannel:
         """The message, as Slack takes it: `text` is what notifications and screen readers show."""
         mark = "RESOLVED" if notice.resolves else _MARKS[notice.rung]
         headline = f"[{mark}] {notice.title}"
-        links = (
-            f"<{self.promotions_url}/{notice.promotion_id}|{notice.promotion_id}> · "
-            f"<{self.runbook_url}#{notice.runbook}|What is safe now>"
-        )
+        links = f"<{self.runbook_url}#{notice.runbook}|What is safe now>"
+        if notice.promotion_id:
+            where = f"{self.promotions_url}/{notice.promotion_id}"
+            links = f"<{where}|{notice.promotion_id}> · {links}"
         return {
             "text": headline,
             "blocks": [

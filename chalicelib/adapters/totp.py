@@ -45,8 +45,30 @@ class PyotpSecondFactor:
                 answer = self.kms().decrypt(
                     CiphertextBlob=ciphertext,
                     KeyId=self.key_id,
-                    # Another operator's ciphertext, copied into this record, does not open.
-                    EncryptionContext={"operator": operator.name},
+                    EncryptionContext=_context(operator.name),
                 )
             self._secrets[ciphertext] = answer["Plaintext"].decode()
         return self._secrets[ciphertext]
+
+
+@dataclass(frozen=True, kw_only=True)
+class KmsTotpSealer:
+    """`TotpSealer` by KMS."""
+
+    kms: "Callable[[], KMSClient]"
+    key_id: str
+
+    def seal(self, operator: str, totp_secret: str) -> bytes:
+        """Encrypt the secret under the operator's name."""
+        with translated("KMS"):
+            answer = self.kms().encrypt(
+                KeyId=self.key_id,
+                Plaintext=totp_secret.encode(),
+                EncryptionContext=_context(operator),
+            )
+        return answer["CiphertextBlob"]
+
+
+def _context(operator: str) -> dict[str, str]:
+    """What a ciphertext is bound to: copied into another operator's record, it does not open."""
+    return {"operator": operator}

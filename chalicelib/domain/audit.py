@@ -11,15 +11,23 @@ from typing import Any
 
 from chalicelib.domain.moment import spell
 
-#: What the first entry of a promotion points back to.
+#: What the first entry of a subject points back to.
 GENESIS = "0" * 64
 
 
 class Action(StrEnum):
-    """What was done to a promotion."""
+    """What was done to a promotion, or to a record that says who may do what, and when."""
 
     MARK = "mark"
+    #: Preflight passed; its time, if it has one, is set.
+    STAGE = "stage"
+    #: Somebody else than its author has looked at it.
+    APPROVE = "approve"
     PROMOTE = "promote"
+    #: A failed promotion is sent once more, as a new one.
+    RETRY = "retry"
+    #: A deployed promotion is taken back, by a new one.
+    ROLLBACK = "rollback"
     CANCEL = "cancel"
     #: The worker is about to PATCH: what it will write, over what, after which release.
     RECORD_INTENT = "record_intent"
@@ -28,6 +36,10 @@ class Action(StrEnum):
     #: The release that carries the value is known, and still running.
     FIND_RELEASE = "find_release"
     SETTLE = "settle"
+    #: An operator says that it is live …
+    COMPLETE = "complete"
+    #: … or that it failed: the escape hatch.
+    FAIL = "fail"
     #: Somebody is told that it is `deploying` for long, or that only they can help.
     ALERT = "alert"
     #: Somebody knows: no rung is raised for a while.
@@ -40,21 +52,49 @@ class Action(StrEnum):
     #: What is written about it, not what it does: the link to a retrospective, a note.
     EDIT = "edit"
 
+    # Of operators.
+    ADD_OPERATOR = "add_operator"
+    ROTATE_TOKEN = "rotate_token"  # noqa: S105 - a word of the audit, not a password
+    RESET_TOTP = "reset_totp"
+    DISABLE_OPERATOR = "disable_operator"
+    ENABLE_OPERATOR = "enable_operator"
+    #: Too many wrong codes.
+    LOCK_OUT = "lock_out"
+    UNLOCK = "unlock"
+
+    # Of targets, freezes and catalogues.
+    SET_POLICY = "set_policy"
+    SET_FREEZE = "set_freeze"
+    LIFT_FREEZE = "lift_freeze"
+    IMPORT_CATALOGUE = "import_catalogue"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Act:
+    """Who does what, when: the part of an audit entry that its author decides."""
+
+    actor: str
+    action: Action
+    at: datetime
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
 
 @dataclass(frozen=True, kw_only=True)
 class AuditEntry:
-    """What happened in one transition. `version` is the promotion's version that it made."""
+    """What happened in one change. `version` is the version of its subject that it made."""
 
-    promotion_id: str
+    #: What it is about: a promotion's id, or a record's subject such as `operator:kim`.
+    subject: str
     version: int
-    target: str
-    flag: str
     at: datetime
     actor: str
     action: str
-    from_state: str | None
-    to_state: str
-    step: str | None
+    #: These five say nothing of a record.
+    target: str | None = None
+    flag: str | None = None
+    from_state: str | None = None
+    to_state: str | None = None
+    step: str | None = None
     #: What was seen or decided: JSON values, never a secret.
     facts: Mapping[str, Any] = field(default_factory=dict)
     prev_hash: str
@@ -68,7 +108,7 @@ class AuditEntry:
     def content(self) -> dict[str, Any]:
         """All that the hash covers, as JSON values."""
         return {
-            "promotion_id": self.promotion_id,
+            "subject": self.subject,
             "version": self.version,
             "target": self.target,
             "flag": self.flag,
@@ -101,9 +141,9 @@ class Verification:
 
 
 def verify(trail: Sequence[StoredEntry], *, version: int, head: str) -> Verification:
-    """Recompute the chain of one promotion, oldest entry first.
+    """Recompute the chain of one subject, oldest entry first.
 
-    `version` and `head` are the promotion's own version and audit hash: they show when entries
+    `version` and `head` are the subject's own version and audit hash: they show when entries
     were cut off the end. Detects a changed, missing, added or reordered entry.
     """
     expected_prev = GENESIS
@@ -116,9 +156,9 @@ def verify(trail: Sequence[StoredEntry], *, version: int, head: str) -> Verifica
         return Verification(
             verified=False,
             broken_at=len(trail) + 1,
-            reason=f"the promotion is at version {version}; the trail ends at {len(trail)}"
+            reason=f"its subject is at version {version}; the trail ends at {len(trail)}"
             if len(trail) != version
-            else "the newest entry is not the one that the promotion names",
+            else "the newest entry is not the one that its subject names",
         )
     return Verification(verified=True)
 

@@ -24,6 +24,14 @@ class Waiting(StrEnum):
 
     #: Somebody has to promote it.
     OPERATOR = "operator"
+    #: Somebody else has to approve it.
+    APPROVAL = "approval"
+    #: Its time has not come.
+    TIME = "time"
+    #: A freeze holds its target back.
+    FREEZE = "freeze"
+    #: A check of preflight did not let it begin.
+    PREFLIGHT = "preflight"
     #: A worker is on it, or is about to be.
     WORKER = "worker"
     #: Promotions of the same target that were accepted before.

@@ -1,13 +1,13 @@
 """One promotion's life: its states, which may follow which, and the value itself."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from chalicelib.domain.audit import GENESIS, Action, AuditEntry
+from chalicelib.domain.audit import GENESIS, Act, AuditEntry
 from chalicelib.domain.flag import config_var
 
 EXPIRES_AFTER = timedelta(days=7)
@@ -98,6 +98,14 @@ class Rung(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Approval:
+    """Somebody else than the author has looked at the value and the time, and agrees."""
+
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Promotion:
     """A flag's value on its way to a target. Frozen: `advance` makes the next version."""
 
@@ -116,10 +124,19 @@ class Promotion:
     #: Hash of the newest audit entry: the head of the chain.
     audit_hash: str
     note: str | None = None
+    #: What the target's catalogue said of the flag when it was marked.
+    description: str | None = None
+    #: The failed promotion that this one sends once more …
+    retries: str | None = None
+    #: … or the deployed one that it takes back.
+    reverts: str | None = None
+    #: Of this value at this time: a change of either takes them away.
+    approvals: tuple[Approval, ...] = ()
 
     #: Set while and after `deploying`.
     step: Step | None = None
     step_entered_at: datetime | None = None
+    #: Whose code let it go. A `staged` one that has it begins by itself.
     promoted_by: str | None = None
     promoted_at: datetime | None = None
     #: Fingerprint of the accepted promote's `Idempotency-Key`.
@@ -143,9 +160,9 @@ class Promotion:
     #: It was said that it is about to expire.
     expiry_warned_at: datetime | None = None
 
-    #: It is promoted when this time comes, if it is `staged` then.
+    #: It begins by itself when this time comes, if it is `staged` then.
     not_before: datetime | None = None
-    #: The check of preflight that did not let it begin when its time came.
+    #: What did not let it begin when its time came: a freeze, missing approvals, a check.
     held_by: str | None = None
     #: Where its incident was written up.
     rca_url: str | None = None
@@ -154,11 +171,25 @@ class Promotion:
     settled_by: SettledBy | None = None
     effect: Effect | None = None
     reason: str | None = None
+    #: What Heroku showed when an operator settled it: the facts of an `Evidence`.
+    observed: Mapping[str, Any] | None = None
+    #: Fingerprint of the `Idempotency-Key` under which an operator settled it.
+    settle_key: str | None = None
 
     @property
     def config_var(self) -> str:
         """The config var that carries the flag."""
         return config_var(self.flag)
+
+    @property
+    def scheduled(self) -> bool:
+        """It was let go with a code, and begins by itself."""
+        return self.state is State.STAGED and self.promoted_by is not None
+
+    @property
+    def approvers(self) -> frozenset[str]:
+        """Who has approved it."""
+        return frozenset(approval.by for approval in self.approvals)
 
     def carried_by(self, config_vars: Mapping[str, str]) -> bool:
         """Tell whether these hold the wanted value (lack the var, where it is to go)."""
@@ -197,16 +228,6 @@ class Change:
         return self.after.state.terminal and not ended_before
 
 
-@dataclass(frozen=True, kw_only=True)
-class Act:
-    """Who does what, when: the part of an audit entry that its author decides."""
-
-    actor: str
-    action: Action
-    at: datetime
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-
 def mark(  # noqa: PLR0913 - the facts that a promotion begins with, each by name
     *,
     promotion_id: str,
@@ -215,21 +236,23 @@ def mark(  # noqa: PLR0913 - the facts that a promotion begins with, each by nam
     value: str | None,
     note: str | None,
     act: Act,
+    **begun: Any,  # noqa: ANN401 - fields of Promotion, checked by its constructor
 ) -> Change:
-    """Begin a promotion, in `pending`."""
+    """Begin a promotion, in `pending` unless `begun` says that it was let go with its mark."""
+    fields: dict[str, Any] = {"state": State.PENDING}
     promotion = Promotion(
         id=promotion_id,
         target=target,
         flag=flag,
         value=value,
         note=note,
-        state=State.PENDING,
         version=0,
         created_at=act.at,
         created_by=act.actor,
         state_entered_at=act.at,
         expires_at=act.at + EXPIRES_AFTER,
         audit_hash=GENESIS,
+        **(fields | begun),
     )
     return _sealed(promotion, None, act)
 
@@ -274,7 +297,7 @@ def _sealed(drafted: Promotion, before: Promotion | None, act: Act) -> Change:
     if settles and drafted.rung:
         facts["resolves"] = drafted.rung
     entry = AuditEntry(
-        promotion_id=drafted.id,
+        subject=drafted.id,
         version=drafted.version + 1,
         target=drafted.target,
         flag=drafted.flag,

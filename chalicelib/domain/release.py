@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import islice
+from typing import Self
 
+from chalicelib.domain.flag import only_flags
 from chalicelib.domain.promotion import Effect, Promotion, Step
 
 #: How long after a confirmed PATCH its release may stay unseen before that is taken as "none came".
@@ -42,6 +44,29 @@ class Release:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AppConfig:
+    """An app's config, as much of it as is ours to see."""
+
+    #: Config vars that carry flags.
+    flags: Mapping[str, str]
+    #: What all config vars take together, names and values: Heroku allows 64 kB.
+    size_bytes: int
+
+    @classmethod
+    def of(cls, config_vars: Mapping[str, object]) -> Self:
+        """Keep of a whole config what is ours to see."""
+        return cls(
+            flags=only_flags(config_vars),
+            size_bytes=sum(_size(name) + _size(value) for name, value in config_vars.items()),
+        )
+
+
+def _size(text: object) -> int:
+    # JSON can spell half of a surrogate pair, which plain UTF-8 cannot.
+    return len(text.encode("utf-8", "surrogatepass")) if isinstance(text, str) else 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class TargetView:
     """A target as Heroku shows it at one moment. Holds flags' config vars only."""
 
@@ -50,6 +75,8 @@ class TargetView:
     #: The app's config vars. During a release phase they may still be the old ones. Not needed
     #: where all promotions await the newest release.
     config_vars: Mapping[str, str] = field(default_factory=dict)
+    #: What all config vars of the app take together; unknown where they were not read.
+    config_bytes: int | None = None
     #: Config vars of single releases, by release version: the proof. `None`: Heroku shows none.
     carried: Mapping[int, Mapping[str, str] | None] = field(default_factory=dict)
 
@@ -241,7 +268,8 @@ def _without_release(
         return NotLive(
             effect=Effect.STORED_NOT_LIVE,
             reason="Heroku holds the value but made no release for it; "
-            "it would go live with the target's next release.",
+            "it goes live with the target's next release, whoever makes it "
+            "(heroku releases:retry, or a deployment).",
         )
     return NotLive(
         effect=Effect.NONE,

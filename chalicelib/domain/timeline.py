@@ -1,6 +1,6 @@
 """A promotion's audit trail as Markdown, ready for a retrospective."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -98,5 +98,14 @@ def _code(value: Any) -> str:  # noqa: ANN401 - a fact's value
 
 
 def _cell(value: Any) -> str:  # noqa: ANN401 - a fact's value
-    """The same in a table, whose cells end at a bar."""
-    return _code(value).replace("|", "\\|")
+    """The same in a table, whose cells end at a bar; facts within a fact stand in brackets."""
+    match value:
+        case Mapping():
+            told = (
+                f"{_text(name)} {_cell(fact)}" for name, fact in value.items() if fact is not None
+            )
+            return f"({'; '.join(told)})"
+        case list() | tuple():
+            return ", ".join(_cell(each) for each in value) or "(none)"
+        case _:
+            return _code(value).replace("|", "\\|")

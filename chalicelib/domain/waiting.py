@@ -1,33 +1,48 @@
 """What an open promotion waits for, in words. Waiting is never worded as failing."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
+from chalicelib.domain.freeze import Hold
 from chalicelib.domain.lease import TargetLock, Waiting, WaitingOn
 from chalicelib.domain.promotion import Promotion, State, Step
+from chalicelib.domain.target import Target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """What stands between a promotion that has not begun and its beginning."""
+
+    target: Target | None = None
+    hold: Hold | None = None
+
+    def approvals_missing(self, promotion: Promotion) -> int:
+        """How many more have to approve it. Taking a promotion back needs nobody."""
+        if self.target is None or promotion.reverts:
+            return 0
+        return max(0, self.target.min_approvals - len(promotion.approvers))
 
 
 def waiting_on(
     promotion: Promotion,
     *,
-    lock: TargetLock | None,
-    deploying: Sequence[Promotion],
+    lock: TargetLock | None = None,
+    deploying: Sequence[Promotion] = (),
+    gate: Gate | None = None,
     now: datetime,
 ) -> WaitingOn | None:
     """Say what an open promotion waits for; a settled one waits for nothing.
 
-    `lock` and `deploying` are its target's; they matter while it is `deploying`.
+    `lock` and `deploying` are its target's; they matter while it is `deploying`. `gate` matters
+    before that.
     """
     if promotion.state.terminal:
         return None
     since = promotion.state_entered_at or promotion.created_at
     if promotion.state is not State.DEPLOYING:
-        return WaitingOn(
-            kind=Waiting.OPERATOR,
-            text="Waits for somebody to promote it; "
-            f"expires at {clock_time(promotion.expires_at)}.",
-            since=since,
-        )
+        kind, text = _before_it_begins(promotion, gate or Gate(), now)
+        return WaitingOn(kind=kind, text=text, since=since)
     if promotion.step is Step.QUEUED:
         return _queue(deploying, since) or _at_target(promotion, lock, since, now)
     return _at_target(promotion, lock, since, now)
@@ -36,6 +51,44 @@ def waiting_on(
 def clock_time(at: datetime) -> str:
     """A time as these texts spell it."""
     return f"{at:%Y-%m-%d %H:%MZ}"
+
+
+def held_text(hold: Hold) -> str:
+    """Say that a freeze holds a target back, and when it opens."""
+    opens = f"until {clock_time(hold.until)}" if hold.until else "until somebody lifts it"
+    return f'Held back by the freeze {hold.freeze.id} ("{hold.freeze.reason}") {opens}.'
+
+
+def _before_it_begins(promotion: Promotion, gate: Gate, now: datetime) -> tuple[Waiting, str]:
+    ends = f"expires at {clock_time(promotion.expires_at)}"
+    missing = gate.approvals_missing(promotion)
+    if missing:
+        needed = f"Waits for {missing} more {'approvals' if missing > 1 else 'approval'}; {ends}."
+        return Waiting.APPROVAL, needed
+    time = promotion.not_before
+    if gate.hold and not _opens_by(gate.hold, time):
+        begins = (
+            "It begins by itself then" if promotion.scheduled else "Promoting it waits for that"
+        )
+        return Waiting.FREEZE, f"{held_text(gate.hold)} {begins}. Nothing is wrong."
+    if not promotion.scheduled:
+        return Waiting.OPERATOR, f"Waits for somebody to promote it; {ends}."
+    if time and now < time:
+        at = clock_time(time)
+        return Waiting.TIME, f"Begins by itself at {at}; it can be cancelled until then."
+    if promotion.held_by == "operator":
+        gone = f"{promotion.promoted_by}, who let it go, may not call any more"
+        return Waiting.OPERATOR, f"Waits for somebody else to promote it: {gone}; {ends}."
+    # What held it back a minute ago may be over: then it is the watchdog that it waits for.
+    if promotion.held_by not in {None, "approvals", "freeze"}:
+        held = f"The check {promotion.held_by} does not let it begin."
+        return Waiting.PREFLIGHT, f"{held} It begins by itself when that is mended; {ends}."
+    return Waiting.WORKER, "Begins by itself within a minute. Nothing needs to be done."
+
+
+def _opens_by(hold: Hold, time: datetime | None) -> bool:
+    """Tell whether a freeze that holds now is over when the time comes."""
+    return time is not None and hold.until is not None and hold.until <= time
 
 
 def _queue(

@@ -6,8 +6,8 @@ from datetime import timedelta
 from chalicelib.domain.actions import require_state
 from chalicelib.domain.audit import Action
 from chalicelib.domain.moment import spell
-from chalicelib.domain.operator import Caller, Role
-from chalicelib.domain.promotion import Act, Change, Promotion, advance
+from chalicelib.domain.operator import Caller, Role, act_of
+from chalicelib.domain.promotion import Change, Promotion, advance
 from chalicelib.ports import Clock, PromotionStore
 from chalicelib.usecases.lookup import changed
 
@@ -38,12 +38,8 @@ class Acknowledge:
             require_state(promotion, "ack")
             now = self.clock.now()
             until = now + lasts
-            act = Act(
-                actor=caller.name,
-                action=Action.ACKNOWLEDGE,
-                at=now,
-                facts={"until": spell(until), "note": note},
-            )
+            facts = {"until": spell(until), "note": note}
+            act = act_of(caller, Action.ACKNOWLEDGE, now, facts)
             return advance(promotion, act, acknowledged_until=until, acknowledged_by=caller.name)
 
         return changed(self.store, promotion_id, acknowledged, if_version=if_version)

@@ -1,14 +1,11 @@
 """Find out who calls."""
 
-import re
 from dataclasses import dataclass
 
-from chalicelib.domain.operator import Caller
+from chalicelib.domain.operator import NAME, Caller
 from chalicelib.ports import Operators
 
 _SCHEME = "bearer "
-#: What an operator can be called: nothing else is looked up.
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +21,7 @@ class Authorize:
         if header[: len(_SCHEME)].lower() != _SCHEME:
             return None
         name, dot, secret = header[len(_SCHEME) :].strip().partition(".")
-        operator = self.operators.get(name) if dot and _NAME.fullmatch(name) else None
+        operator = self.operators.get(name) if dot and NAME.fullmatch(name) else None
         if operator is None or operator.disabled or not operator.owns(secret):
             return None
         return Caller(name=operator.name, role=operator.role)

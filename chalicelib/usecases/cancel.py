@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 from chalicelib.domain.actions import require_state
 from chalicelib.domain.audit import Action
-from chalicelib.domain.operator import Caller, Role
+from chalicelib.domain.operator import Caller, Role, act_of
 from chalicelib.domain.promotion import (
-    Act,
     Change,
     Effect,
     Promotion,
@@ -45,7 +44,7 @@ class Cancel:
             now = self.clock.now()
             return advance(
                 promotion,
-                Act(actor=caller.name, action=Action.CANCEL, at=now, facts={"reason": reason}),
+                act_of(caller, Action.CANCEL, now, {"reason": reason}),
                 state=State.CANCELLED,
                 settled_at=now,
                 settled_by=SettledBy.OPERATOR,

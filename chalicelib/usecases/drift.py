@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from chalicelib.domain.audit import Action
+from chalicelib.domain.audit import Act, Action
 from chalicelib.domain.drift import Baseline, Declared, Drift, DriftKind, drift_kind
 from chalicelib.domain.errors import Refused, TryAgain
-from chalicelib.domain.promotion import Act, Change, Promotion, annotate
+from chalicelib.domain.promotion import Change, Promotion, annotate
 from chalicelib.domain.release import TargetView
 from chalicelib.ports import Apps, Baselines, Clock, Lost, PromotionStore, Targets
 
@@ -52,7 +52,7 @@ class WatchDrift:
         view = TargetView(releases=self.apps.releases(baseline.target, after=None))
         if view.running:
             return
-        config_vars = self.apps.config_vars(baseline.target)
+        config_vars = self.apps.config(baseline.target).flags
         live = self._live(baseline.target, view)
         for declared in baseline.declared.values():
             kind = drift_kind(declared, config_vars=config_vars, live=live)

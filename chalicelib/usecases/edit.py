@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from chalicelib.domain.audit import Action
-from chalicelib.domain.operator import Caller, Role
-from chalicelib.domain.promotion import Act, Change, Promotion, annotate
+from chalicelib.domain.operator import Caller, Role, act_of
+from chalicelib.domain.promotion import Change, Promotion, annotate
 from chalicelib.ports import Clock, PromotionStore
 from chalicelib.usecases.lookup import changed
 
@@ -33,7 +33,7 @@ class Edit:
             news = {name: text for name, text in words.items() if getattr(promotion, name) != text}
             if not news:
                 return None
-            act = Act(actor=caller.name, action=Action.EDIT, at=self.clock.now(), facts=news)
+            act = act_of(caller, Action.EDIT, self.clock.now(), news)
             return annotate(promotion, act, **news)
 
         return changed(self.store, promotion_id, edited, if_version=if_version)

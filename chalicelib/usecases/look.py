@@ -15,14 +15,14 @@ settled                     finds nothing open; the lease ends by itself
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib.domain.audit import Action
+from chalicelib.domain.audit import Act, Action
 from chalicelib.domain.errors import LeaseLost, Refused
 from chalicelib.domain.lease import Lease
+from chalicelib.domain.preflight import Check, blocked_by, config_size, policy_checks
 from chalicelib.domain.promotion import (
-    Act,
     Change,
     Effect,
     Promotion,
@@ -43,9 +43,11 @@ from chalicelib.domain.release import (
     Unproven,
     Verdict,
     judge,
-    to_read_next,
 )
+from chalicelib.domain.target import MAX_FLAGS_PER_RELEASE, Target
 from chalicelib.ports import Alive, Apps, Clash, Clock, Lost, PromotionStore
+from chalicelib.usecases.observe import view_of
+from chalicelib.usecases.preflight import Policies
 
 _ACTOR = "worker"
 
@@ -58,8 +60,8 @@ class Visit:
     alive: Alive
     #: The promotion that the wake names: read consistently, for the index may not show it yet.
     named: str | None
-    #: Promotions that may share one PATCH.
-    max_batch: int
+    #: The target's policy, if it is listed.
+    target_policy: Target | None
     #: How many share the next one: fewer while a guilty one is looked for.
     batch: int = 0
     #: Newest versions seen or written, for the index lags behind our own writes.
@@ -74,6 +76,12 @@ class Visit:
     def __post_init__(self) -> None:
         """Begin with full batches."""
         self.batch = self.max_batch
+
+    @property
+    def max_batch(self) -> int:
+        """Promotions that may share one PATCH."""
+        policy = self.target_policy
+        return policy.max_flags_per_release if policy else MAX_FLAGS_PER_RELEASE
 
     @property
     def target(self) -> str:
@@ -99,6 +107,7 @@ class Look:
 
     store: PromotionStore
     apps: Apps
+    policies: Policies
     clock: Clock
 
     def __call__(self, visit: Visit) -> Outlook:
@@ -109,7 +118,8 @@ class Look:
         now = self.clock.now()
         verdicts = {promotion.id: judge(promotion, view, now=now) for promotion in wanted}
         moved = [self._record(visit, p, verdicts[p.id]) for p in wanted]
-        sent = self._send(visit, _unsent(wanted, verdicts), view)
+        passing = self._passing(visit, _unsent(wanted, verdicts), view)
+        sent = self._send(visit, passing, view)
         return Outlook(
             open=tuple(self._still_open(visit, wanted)),
             moved=sent or any(moved),
@@ -161,20 +171,13 @@ class Look:
                 yield newest
 
     def _view(self, visit: Visit, wanted: Sequence[Promotion]) -> TargetView:
-        """Read the target: config vars, releases, and of the releases that matter their own."""
-        baselines = [p.baseline_version for p in wanted if p.baseline_version is not None]
-        view = TargetView(
-            releases=self.apps.releases(visit.target, after=min(baselines, default=None)),
+        return view_of(
+            self.apps,
+            visit.target,
+            wanted,
             carried=visit.carried,
+            config_needed=False,
         )
-        if all(view.awaited_by(promotion) for promotion in wanted):
-            return view
-        view = replace(view, config_vars=self.apps.config_vars(visit.target))
-        # What is read here shows in `view`: it holds the very mapping.
-        for promotion in wanted:
-            while (version := to_read_next(promotion, view)) is not None:
-                visit.carried[version] = self.apps.release_config_vars(visit.target, version)
-        return view
 
     def _record(self, visit: Visit, promotion: Promotion, verdict: Verdict) -> bool:
         """Write down what a verdict proves. Tells whether that changed anything."""
@@ -219,6 +222,35 @@ class Look:
             release_version=release.version,
         )
         return self._commit(visit, change)
+
+    def _passing(
+        self,
+        visit: Visit,
+        unsent: Sequence[Promotion],
+        view: TargetView,
+    ) -> list[Promotion]:
+        """Those that preflight still lets begin; the others fail, before anything is sent.
+
+        What was begun is gone through with: its PATCH may have been taken.
+        """
+        passing = []
+        for promotion in unsent:
+            block = self._blocked(visit, promotion, view)
+            if block is None:
+                passing.append(promotion)
+                continue
+            stored = promotion.carried_by(view.config_vars)
+            reason = f"Preflight did not let it begin: {block.seen} Hoist sent nothing."
+            effect = Effect.STORED_NOT_LIVE if stored else Effect.NONE
+            self._settle(visit, promotion, NotLive(effect=effect, reason=reason))
+        return passing
+
+    def _blocked(self, visit: Visit, promotion: Promotion, view: TargetView) -> Check | None:
+        if promotion.step is not Step.QUEUED:
+            return None
+        checks = policy_checks(promotion, self.policies(promotion, visit.target_policy))
+        size = config_size(promotion, view)
+        return blocked_by([*checks, size] if size else checks)
 
     def _send(self, visit: Visit, unsent: Sequence[Promotion], view: TargetView) -> bool:
         """Record intent for a batch, oldest first, and PATCH it in one request."""

@@ -3,13 +3,25 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from chalicelib.domain.audit import Action
+from chalicelib.domain.catalogue import Catalogue
 from chalicelib.domain.errors import Code, FieldError, Rejected
-from chalicelib.domain.operator import Caller, Role
-from chalicelib.domain.promotion import Act, Promotion, mark
-from chalicelib.ports import Clash, Clock, Lost, PromotionIds, PromotionStore, Targets, UsedKey
+from chalicelib.domain.operator import Caller, Role, act_of
+from chalicelib.domain.preflight import unknown_text
+from chalicelib.domain.promotion import Change, Promotion, mark
+from chalicelib.domain.target import Target
+from chalicelib.ports import (
+    Catalogues,
+    Clash,
+    Clock,
+    Lost,
+    PromotionIds,
+    PromotionStore,
+    Targets,
+    UsedKey,
+)
 
 #: How long a repeated request is recognised by its idempotency key.
 KEYS_LAST = timedelta(hours=24)
@@ -45,12 +57,13 @@ class Marked:
 class Mark:
     """Begin a promotion: one for each idempotency key, one open for each flag and target.
 
-    Raises `Rejected`: role, unlisted target, a key used for something else, a flag whose
-    promotion is still open.
+    Raises `Rejected`: role, unlisted target, a flag that the target does not take or its
+    catalogue does not know, a key used for something else, a flag whose promotion is still open.
     """
 
     store: PromotionStore
     targets: Targets
+    catalogues: Catalogues
     ids: PromotionIds
     clock: Clock
 
@@ -59,63 +72,120 @@ class Mark:
         return self._replayed(order) or self._marked(order)
 
     def _replayed(self, order: MarkOrder) -> Marked | None:
-        used = self.store.used_key(order.caller.name, order.key)
-        if used is None or used.until <= self.clock.now():
-            return None
-        if used.fingerprint != order.fingerprint:
-            raise Rejected(
-                Code.KEY_REUSED,
-                f"This Idempotency-Key stands for another request, the one that made "
-                f"{used.promotion_id}. Nothing was changed. Send a new key with a new request.",
-                errors=(FieldError(field="Idempotency-Key", detail="stands for another request"),),
-                conflict={"promotion_id": used.promotion_id},
-            )
-        promotion = self.store.get(used.promotion_id)
+        promotion = replayed_mark(
+            self.store,
+            operator=order.caller.name,
+            key=order.key,
+            fingerprint=order.fingerprint,
+            now=self.clock.now(),
+        )
         return Marked(promotion=promotion, replayed=True) if promotion else None
 
     def _marked(self, order: MarkOrder) -> Marked:
-        if self.targets.get(order.target) is None:
-            raise Rejected(
-                Code.TARGET_UNLISTED,
-                f"{order.target} is not a listed target. Check its name against GET /targets, "
-                "or ask a superadmin to list it.",
-                errors=(FieldError(field="target", detail="is not a listed target"),),
-            )
-        now = self.clock.now()
-        change = mark(
-            promotion_id=self.ids.new(now),
-            target=order.target,
-            flag=order.flag,
-            value=order.value,
-            note=order.note,
-            act=Act(
-                actor=order.caller.name,
-                action=Action.MARK,
-                at=now,
-                facts={"target": order.target, "flag": order.flag, "value": order.value},
-            ),
-        )
+        change = self._change(order, self._description(order))
         key = UsedKey(
             operator=order.caller.name,
             key=order.key,
             fingerprint=order.fingerprint,
             promotion_id=change.after.id,
-            until=now + KEYS_LAST,
+            until=change.entry.at + KEYS_LAST,
         )
         try:
             self.store.commit(change, key=key)
         except Lost as lost:
-            return self._after_losing(order, lost)
+            # The same request, sent twice at once, won; or another promotion of the flag is open.
+            replayed = self._replayed(order) if Clash.KEY in lost.clashes else None
+            if replayed:
+                return replayed
+            raise busy(change.after, lost.holder) from lost
         return Marked(promotion=change.after, replayed=False)
 
-    def _after_losing(self, order: MarkOrder, lost: Lost) -> Marked:
-        """The same request, sent twice at once, won; or another promotion of the flag is open."""
-        replayed = self._replayed(order) if Clash.KEY in lost.clashes else None
-        if replayed:
-            return replayed
+    def _change(self, order: MarkOrder, description: str | None) -> Change:
+        now = self.clock.now()
+        facts = {"target": order.target, "flag": order.flag, "value": order.value}
+        return mark(
+            promotion_id=self.ids.new(now),
+            target=order.target,
+            flag=order.flag,
+            value=order.value,
+            note=order.note,
+            act=act_of(order.caller, Action.MARK, now, facts),
+            description=description,
+        )
+
+    def _description(self, order: MarkOrder) -> str | None:
+        """What the target's catalogue says of the flag, which the target has to take."""
+        target = self.targets.get(order.target)
+        if target is None:
+            raise _unlisted(order)
+        if not target.allows(order.flag):
+            raise _not_taken(order, target)
+        if target.catalogue is None:
+            return None
+        # One that was never imported knows no flag.
+        catalogue = self.catalogues.get(target.catalogue) or Catalogue(id=target.catalogue)
+        entry = catalogue.flags.get(order.flag)
+        if entry is None:
+            raise _unknown(order, catalogue)
+        return entry.description
+
+
+def replayed_mark(
+    store: PromotionStore,
+    *,
+    operator: str,
+    key: str,
+    fingerprint: str,
+    now: datetime,
+) -> Promotion | None:
+    """The promotion that this very request made before. Raises `Rejected` for another request."""
+    used = store.used_key(operator, key)
+    if used is None or used.until <= now:
+        return None
+    if used.fingerprint != fingerprint:
         raise Rejected(
-            Code.FLAG_BUSY,
-            f"{order.flag} already has an open promotion at {order.target}: {lost.holder}. "
-            "Let it settle or cancel it, then mark again.",
-            conflict={"promotion_id": lost.holder},
-        ) from lost
+            Code.KEY_REUSED,
+            f"This Idempotency-Key stands for another request, the one that made "
+            f"{used.promotion_id}. Nothing was changed. Send a new key with a new request.",
+            errors=(FieldError(field="Idempotency-Key", detail="stands for another request"),),
+            conflict={"promotion_id": used.promotion_id},
+        )
+    return store.get(used.promotion_id)
+
+
+def busy(promotion: Promotion, holder: str | None) -> Rejected:
+    """The answer where another promotion of the flag is open."""
+    return Rejected(
+        Code.FLAG_BUSY,
+        f"{promotion.flag} already has an open promotion at {promotion.target}: {holder}. "
+        "Let it settle or cancel it, then try again.",
+        conflict={"promotion_id": holder},
+    )
+
+
+def _unlisted(order: MarkOrder) -> Rejected:
+    return Rejected(
+        Code.TARGET_UNLISTED,
+        f"{order.target} is not a listed target. Check its name against GET /targets, "
+        "or ask a superadmin to list it.",
+        errors=(FieldError(field="target", detail="is not a listed target"),),
+    )
+
+
+def _not_taken(order: MarkOrder, target: Target) -> Rejected:
+    patterns = ", ".join(target.flag_patterns)
+    return Rejected(
+        Code.FLAG_UNKNOWN,
+        f"{target.app} takes only {patterns}; {order.flag} is none of these. Nothing was changed.",
+        errors=(FieldError(field="flag", detail=f"must match one of: {patterns}"),),
+    )
+
+
+def _unknown(order: MarkOrder, catalogue: Catalogue) -> Rejected:
+    said = unknown_text(order.flag, catalogue)
+    return Rejected(
+        Code.FLAG_UNKNOWN,
+        f"{said} Nothing was changed. A flag that is new has to be imported first.",
+        errors=(FieldError(field="flag", detail=said),),
+        conflict={"near": list(catalogue.near(order.flag))},
+    )

@@ -1,45 +1,48 @@
-"""Accept a marked promotion: from here it moves by itself."""
+"""Accept a promotion: from here it moves by itself."""
 
-import hashlib
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
-from chalicelib.domain.actions import require_state
+from chalicelib.domain.actions import require_gate_open, require_state
 from chalicelib.domain.audit import Action
 from chalicelib.domain.errors import TryAgain
-from chalicelib.domain.operator import Caller, Role, SpentCode
-from chalicelib.domain.promotion import Act, Promotion, State, Step, advance
-from chalicelib.ports import Clash, Clock, Lost, PromotionStore, Wakes
-from chalicelib.usecases.lookup import contended, require_version, wanted
-from chalicelib.usecases.step_up import StepUp, reused
+from chalicelib.domain.freeze import Hold
+from chalicelib.domain.moment import spell
+from chalicelib.domain.operator import Role, SpentCode, act_of
+from chalicelib.domain.promotion import (
+    EXPIRES_AFTER,
+    Change,
+    Promotion,
+    State,
+    Step,
+    advance,
+)
+from chalicelib.domain.waiting import Gate
+from chalicelib.ports import Clock, Wakes
+from chalicelib.usecases.authorised import Authorised, Order
+from chalicelib.usecases.gates import Gates
 
-_ATTEMPTS = 3
+#: How long after its time, or after a freeze, a promotion that begins by itself may still begin.
+BEGINS_WITHIN = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PromoteOrder:
+class PromoteOrder(Order):
     """Which promotion shall go, on whose word."""
 
-    promotion_id: str
-    caller: Caller
-    code: str | None
-    if_version: int | None
-    key: str | None
-
-    @property
-    def fingerprint(self) -> str | None:
-        """What is kept of the idempotency key, to recognise the same request."""
-        if self.key is None:
-            return None
-        return hashlib.sha256(f"{self.caller.name}:{self.key}".encode()).hexdigest()
+    #: Why it shall go over missing approvals, a missing stage, or a freeze.
+    break_glass: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Accepted:
-    """The promotion is `deploying`, durably, whatever happens next."""
+    """The promotion goes on by itself, durably, whatever happens next."""
 
     promotion: Promotion
     replayed: bool
-    #: Its wake is queued. If not, the watchdog wakes the target within a minute.
+    #: Its wake is queued. If not, the watchdog wakes the target within a minute. One that a
+    #: freeze holds back needs none: the watchdog begins it.
     woken: bool
 
 
@@ -47,69 +50,91 @@ class Accepted:
 class Promote:
     """Accept a promotion: state and spent code in one transaction, then a wake.
 
-    A repeat with the same idempotency key is answered before a code is looked at.
-    Raises `Rejected`: not found, role, state, stale version, second factor.
+    During a freeze it is `staged`, and begins by itself when the target opens. A repeat with the
+    same idempotency key is answered before a code is looked at.
+    Raises `Rejected`: not found, role, state, approvals, stage, stale version, second factor.
     """
 
-    store: PromotionStore
-    step_up: StepUp
+    authorised: Authorised
+    gates: Gates
     wakes: Wakes
     clock: Clock
 
     def __call__(self, order: PromoteOrder) -> Accepted:
         order.caller.require(Role.PROMOTER)
-        for _ in range(_ATTEMPTS):
-            promotion = wanted(self.store, order.promotion_id)
-            if order.fingerprint and promotion.promote_key == order.fingerprint:
-                return Accepted(promotion=promotion, replayed=True, woken=False)
-            require_state(promotion, "promote")
-            require_version(promotion, order.if_version)
-            spend = self.step_up(order.caller, order.code)
-            accepted = self._commit(promotion, order, spend)
-            if accepted:
-                return Accepted(promotion=accepted, replayed=False, woken=self._wake(accepted))
-        raise contended()
+        attempt = _Attempt(order=order, gates=self.gates, clock=self.clock)
+        promotion = self.authorised(order, attempt.accepted, admit=attempt.admit)
+        begun = promotion.state is State.DEPLOYING and not attempt.replayed
+        woken = begun and wake(self.wakes, promotion)
+        return Accepted(promotion=promotion, replayed=attempt.replayed, woken=woken)
 
-    def _commit(
-        self,
-        promotion: Promotion,
-        order: PromoteOrder,
-        spend: SpentCode,
-    ) -> Promotion | None:
-        """The accepted promotion, or `None` where the world moved: read it again."""
-        now = self.clock.now()
-        change = advance(
+
+def wake(wakes: Wakes, promotion: Promotion) -> bool:
+    """Queue a wake. Losing it costs time, not the promotion: the intention is stored."""
+    try:
+        wakes.send(promotion.target, promotion_id=promotion.id)
+    except TryAgain:
+        return False
+    return True
+
+
+@dataclass(kw_only=True)
+class _Attempt:
+    order: PromoteOrder
+    gates: Gates
+    clock: Clock
+    replayed: bool = False
+    gate: Gate | None = None
+
+    def admit(self, promotion: Promotion) -> Promotion | None:
+        order = self.order
+        if order.fingerprint and promotion.promote_key == order.fingerprint:
+            self.replayed = True
+            return promotion
+        require_state(promotion, "promote")
+        self.gate = self.gates(promotion, at=self.clock.now())
+        if order.break_glass is None:
+            require_gate_open(promotion, self.gate)
+        return None
+
+    def accepted(self, promotion: Promotion, spend: SpentCode) -> Change:
+        order, now = self.order, self.clock.now()
+        hold = self.gate.hold if self.gate and order.break_glass is None else None
+        facts: dict[str, Any] = {"value": promotion.value, "totp_timecode": spend.timecode}
+        if order.break_glass is not None:
+            facts |= {"break_glass": True, "reason": order.break_glass}
+        if hold:
+            facts |= {"held_by": hold.freeze.id, "until": hold.until and spell(hold.until)}
+        return advance(
             promotion,
-            Act(
-                actor=order.caller.name,
-                action=Action.PROMOTE,
-                at=now,
-                facts={"value": promotion.value, "totp_timecode": spend.timecode},
-            ),
-            state=State.DEPLOYING,
-            step=Step.QUEUED,
+            act_of(order.caller, Action.PROMOTE, now, facts),
             promoted_by=order.caller.name,
-            promoted_at=now,
             promote_key=order.fingerprint,
+            **(held(hold, promotion.expires_at, now) if hold else begun(now)),
         )
-        try:
-            self.store.commit(change, spend=spend)
-        except Lost as lost:
-            if lost.clashes == {Clash.SECOND_FACTOR}:
-                self._require_unspent(order, spend)
-            return None
-        return change.after
 
-    def _require_unspent(self, order: PromoteOrder, spend: SpentCode) -> None:
-        """Tell a spent code, which is final, from a record that moved for another reason."""
-        operator = self.step_up.operators.get(order.caller.name)
-        if operator is not None and spend.timecode <= operator.last_timecode:
-            raise reused()
 
-    def _wake(self, promotion: Promotion) -> bool:
-        """Queue a wake. Losing it costs time, not the promotion: the intention is stored."""
-        try:
-            self.wakes.send(promotion.target, promotion_id=promotion.id)
-        except TryAgain:
-            return False
-        return True
+def begun(now: datetime) -> dict[str, Any]:
+    """What changes as a promotion begins."""
+    return {
+        "state": State.DEPLOYING,
+        "step": Step.QUEUED,
+        "promoted_at": now,
+        "held_by": None,
+    }
+
+
+def held(hold: Hold, expires_at: datetime, now: datetime) -> dict[str, Any]:
+    """What changes as a freeze holds an accepted promotion back: it outlasts the freeze."""
+    lasts = outlasting(hold, expires_at, now)
+    return {"state": State.STAGED, "not_before": now, "held_by": "freeze", "expires_at": lasts}
+
+
+def outlasting(hold: Hold, expires_at: datetime, now: datetime) -> datetime:
+    """When what a freeze holds back expires: not before it could begin.
+
+    Where no end of the freeze is in sight, it is put off by a week, again and again.
+    """
+    if hold.until:
+        return max(expires_at, hold.until + BEGINS_WITHIN)
+    return expires_at if expires_at - now > BEGINS_WITHIN else now + EXPIRES_AFTER

@@ -9,8 +9,9 @@ from chalicelib.domain.drift import Drift
 from chalicelib.domain.lease import TargetLock, WaitingOn
 from chalicelib.domain.operator import Caller, Role
 from chalicelib.domain.promotion import Promotion, State
-from chalicelib.domain.waiting import waiting_on
+from chalicelib.domain.waiting import Gate, waiting_on
 from chalicelib.ports import Baselines, Clock, PromotionStore, TargetLocks
+from chalicelib.usecases.gates import Gates
 from chalicelib.usecases.lookup import wanted
 
 
@@ -21,6 +22,8 @@ class PromotionDetail:
     promotion: Promotion
     waiting_on: WaitingOn | None
     offers: tuple[ActionOffer, ...]
+    #: How many more have to approve it before it may be promoted.
+    approvals_missing: int
     now: datetime
     #: How the target differs from it, where it is what was deployed last of its flag.
     drift: Drift | None = None
@@ -33,6 +36,7 @@ class Show:
     store: PromotionStore
     locks: TargetLocks
     baselines: Baselines
+    gates: Gates
     clock: Clock
 
     def __call__(self, promotion_id: str, *, caller: Caller) -> PromotionDetail:
@@ -48,6 +52,7 @@ class Show:
         return self._detail(
             promotion,
             caller,
+            Gate(),
             lock=self.locks.get(promotion.target),
             deploying=self.store.deploying(promotion.target),
         )
@@ -60,13 +65,16 @@ class Show:
         return baseline.drifts.get(promotion.flag)
 
     def just_written(self, promotion: Promotion, *, caller: Caller) -> PromotionDetail:
-        """Show a promotion that the caller has in hand; reads nothing more."""
-        return self._detail(promotion, caller, lock=None, deploying=())
+        """Show a promotion that the caller has in hand; reads only what keeps it from beginning."""
+        waits = promotion.state in {State.PENDING, State.STAGED}
+        gate = self.gates(promotion, at=self.clock.now()) if waits else Gate()
+        return self._detail(promotion, caller, gate, lock=None, deploying=())
 
     def _detail(
         self,
         promotion: Promotion,
         caller: Caller,
+        gate: Gate,
         *,
         lock: TargetLock | None,
         deploying: Sequence[Promotion],
@@ -74,7 +82,8 @@ class Show:
         now = self.clock.now()
         return PromotionDetail(
             promotion=promotion,
-            waiting_on=waiting_on(promotion, lock=lock, deploying=deploying, now=now),
-            offers=offers(promotion, caller),
+            waiting_on=waiting_on(promotion, lock=lock, deploying=deploying, gate=gate, now=now),
+            approvals_missing=gate.approvals_missing(promotion),
+            offers=offers(promotion, caller, gate),
             now=now,
         )

@@ -1,16 +1,17 @@
 """Find what does not move: wake it, tell somebody, let it expire, let it begin in time."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 
-from chalicelib.domain.audit import Action
+from chalicelib.domain.audit import Act, Action
 from chalicelib.domain.errors import TryAgain
+from chalicelib.domain.freeze import FreezePlan
 from chalicelib.domain.ladder import Ladder, rung_to_raise
 from chalicelib.domain.lease import TargetLock
-from chalicelib.domain.preflight import blocked_by, preflight
+from chalicelib.domain.preflight import blocked_by, policy_checks
 from chalicelib.domain.promotion import (
-    Act,
     Change,
     Effect,
     Promotion,
@@ -20,12 +21,24 @@ from chalicelib.domain.promotion import (
     Step,
     advance,
 )
-from chalicelib.domain.waiting import waiting_on
-from chalicelib.ports import Clock, Lost, PromotionStore, TargetLocks, Targets, Wakes
+from chalicelib.domain.waiting import Gate, held_text, waiting_on
+from chalicelib.ports import (
+    Clock,
+    Freezes,
+    Lost,
+    Operators,
+    PromotionStore,
+    TargetLocks,
+    Targets,
+    Wakes,
+)
+from chalicelib.usecases.preflight import Policies
+from chalicelib.usecases.promote import outlasting
 
 #: How long before a promotion expires somebody is told.
 EXPIRY_WARNING = timedelta(days=1)
 _ACTOR = "watchdog"
+_Plan = Callable[[], FreezePlan]
 
 
 @dataclass(kw_only=True)
@@ -64,6 +77,9 @@ class Watch:
     store: PromotionStore
     locks: TargetLocks
     targets: Targets
+    freezes: Freezes
+    policies: Policies
+    operators: Operators
     wakes: Wakes
     clock: Clock
 
@@ -141,34 +157,69 @@ class Watch:
     # `pending` and `staged`: expiry and schedules
 
     def _sweep_waiting(self, report: WatchReport) -> None:
+        # Read once, and only if needed; what is wrong with it concerns those whose time has come.
+        plan = cache(self.freezes.get)
         for promotion in [*self.store.open(State.PENDING), *self.store.open(State.STAGED)]:
             with _Guard(report, promotion):
-                self._attend(promotion, report)
+                self._attend(promotion, plan, report)
 
-    def _attend(self, promotion: Promotion, report: WatchReport) -> None:
+    def _attend(self, promotion: Promotion, plan: _Plan, report: WatchReport) -> None:
         now = self.clock.now()
-        if now >= promotion.expires_at:
+        due = promotion.state is State.STAGED and _has_come(promotion.not_before, now)
+        held = self._held(promotion, plan()) if due else None
+        if now >= (held.expires_at if held else promotion.expires_at):
             if self._won(self._expiry(promotion)):
                 report.expired.append(promotion.id)
-        elif promotion.state is State.STAGED and _has_come(promotion.not_before, now):
-            self._begin(promotion, report)
+        elif due:
+            self._begin(promotion, held, report)
         elif promotion.expiry_warned_at is None and now >= promotion.expires_at - EXPIRY_WARNING:
             facts = {"expires_at": promotion.expires_at.isoformat()}
             act = self._act(Action.WARN_OF_EXPIRY, facts)
             if self._won(advance(promotion, act, expiry_warned_at=now)):
                 report.warned.append(promotion.id)
 
-    def _begin(self, promotion: Promotion, report: WatchReport) -> None:
-        """Promote what was staged for a time that has come, if preflight still lets it."""
-        block = blocked_by(preflight(promotion, self.targets.get(promotion.target)))
-        if block is None:
+    def _begin(self, promotion: Promotion, held: "_Held | None", report: WatchReport) -> None:
+        """Promote what was let go for a time that has come, if nothing holds it back by now."""
+        if held is None:
             if self._won(self._beginning(promotion)):
                 report.begun.append(promotion.id)
                 self._send(promotion.target, report)
-        elif block.name != promotion.held_by:
-            act = self._act(Action.HOLD, {"check": block.name, "seen": block.seen})
-            if self._won(advance(promotion, act, held_by=block.name)):
+        elif held.by != promotion.held_by or held.expires_at != promotion.expires_at:
+            act = self._act(Action.HOLD, {"check": held.by, "seen": held.seen})
+            changes = {"held_by": held.by, "expires_at": held.expires_at}
+            if self._won(advance(promotion, act, **changes)):
                 report.held.append(promotion.id)
+
+    def _held(self, promotion: Promotion, plan: FreezePlan) -> "_Held | None":
+        """What keeps it from beginning: its operator, approvals, its policy, or a freeze.
+
+        A freeze comes last: it alone puts its expiry off. What Heroku shows is the worker's to
+        check, before its PATCH.
+        """
+        target, now = self.targets.get(promotion.target), self.clock.now()
+        missing = Gate(target=target).approvals_missing(promotion)
+        lasts = promotion.expires_at
+        gone = self._gone(promotion)
+        if gone:
+            return _Held(by="operator", seen=gone, expires_at=lasts)
+        if missing:
+            seen = f"It lacks {missing} {'approvals' if missing > 1 else 'approval'}."
+            return _Held(by="approvals", seen=seen, expires_at=lasts)
+        block = blocked_by(policy_checks(promotion, self.policies(promotion, target)))
+        if block:
+            return _Held(by=block.name, seen=block.seen, expires_at=lasts)
+        hold = plan.hold(promotion.target, now)
+        if hold is None:
+            return None
+        return _Held(by="freeze", seen=held_text(hold), expires_at=outlasting(hold, lasts, now))
+
+    def _gone(self, promotion: Promotion) -> str | None:
+        """Why whoever let it go may not do so any more: disabling counts at once, here too."""
+        name = promotion.promoted_by
+        operator = self.operators.get(name) if name else None
+        if name is None or (operator and not operator.disabled):
+            return None
+        return f"{name}, who let it go, may not call any more: somebody else has to promote it."
 
     def _expiry(self, promotion: Promotion) -> Change:
         act = self._act(Action.EXPIRE, {"expires_at": promotion.expires_at.isoformat()})
@@ -179,7 +230,9 @@ class Watch:
             settled_at=act.at,
             settled_by=SettledBy.WATCHDOG,
             effect=Effect.NONE,
-            reason="Nobody promoted it in time.",
+            reason=f"It was held back by {promotion.held_by} until it expired."
+            if promotion.held_by
+            else "Nobody promoted it in time.",
         )
 
     def _beginning(self, promotion: Promotion) -> Change:
@@ -191,8 +244,9 @@ class Watch:
             act,
             state=State.DEPLOYING,
             step=Step.QUEUED,
-            promoted_by=_ACTOR,
+            promoted_by=promotion.promoted_by or _ACTOR,
             promoted_at=act.at,
+            held_by=None,
         )
 
     def _won(self, change: Change) -> bool:
@@ -205,6 +259,15 @@ class Watch:
 
     def _act(self, action: Action, facts: Mapping[str, object]) -> Act:
         return Act(actor=_ACTOR, action=action, at=self.clock.now(), facts=facts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Held:
+    """What keeps a promotion from beginning, and how long it may wait for that."""
+
+    by: str
+    seen: str
+    expires_at: datetime
 
 
 @dataclass(frozen=True)

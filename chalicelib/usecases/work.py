@@ -16,7 +16,6 @@ from chalicelib.domain.ladder import RELEASE_PHASE_LASTS
 from chalicelib.domain.lease import LEASE_LASTS, Lease, TargetLock, Waiting, WaitingOn
 from chalicelib.domain.promotion import Promotion
 from chalicelib.domain.release import Behind, Release, Running, Unproven
-from chalicelib.domain.target import MAX_FLAGS_PER_RELEASE
 from chalicelib.domain.waiting import clock_time
 from chalicelib.ports import (
     Apps,
@@ -28,6 +27,7 @@ from chalicelib.ports import (
     Usage,
 )
 from chalicelib.usecases.look import Look, Outlook, Visit
+from chalicelib.usecases.preflight import Policies
 
 #: How long one invocation goes on looking at a release that runs.
 LOOKS_FOR = timedelta(seconds=20)
@@ -88,6 +88,7 @@ class Work:
     store: PromotionStore
     locks: TargetLocks
     targets: Targets
+    policies: Policies
     apps: Apps
     heartbeat: Heartbeat
     clock: Clock
@@ -97,7 +98,12 @@ class Work:
 
     def __post_init__(self) -> None:
         """A worker looks with the very permissions it was given."""
-        look = Look(store=self.store, apps=self.apps, clock=self.clock)
+        look = Look(
+            store=self.store,
+            apps=self.apps,
+            policies=self.policies,
+            clock=self.clock,
+        )
         object.__setattr__(self, "look", look)
 
     def __call__(self, wake: Wake) -> WorkReport:
@@ -122,7 +128,7 @@ class Work:
                     lease=lease,
                     alive=alive,
                     named=wake.promotion_id,
-                    max_batch=self._max_batch(wake.target),
+                    target_policy=self.targets.get(wake.target),
                 )
                 ending = self._stay(visit)
         finally:
@@ -137,10 +143,6 @@ class Work:
             look_again=ending.look_again,
             access_denied=ending.access_denied,
         )
-
-    def _max_batch(self, target: str) -> int:
-        policy = self.targets.get(target)
-        return policy.max_flags_per_release if policy else MAX_FLAGS_PER_RELEASE
 
     def _stay(self, visit: Visit) -> _Ending:
         """Look until nothing is open or patience ends, whatever Heroku answers."""

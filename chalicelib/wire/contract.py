@@ -46,9 +46,9 @@ def check(name: str, value: object) -> None:
     try:
         _validator(name)(value)
     except fastjsonschema.JsonSchemaValuesException as failed:
-        raise rejected(_unique(failed.errors, schema(name))) from None
+        raise rejected(_unique(failed.errors)) from None
     except fastjsonschema.JsonSchemaValueException as failed:
-        raise rejected(_unique([failed], schema(name))) from None
+        raise rejected(_unique([failed])) from None
 
 
 def rejected(errors: tuple[FieldError, ...]) -> Rejected:
@@ -62,30 +62,33 @@ def rejected(errors: tuple[FieldError, ...]) -> Rejected:
     )
 
 
-def _unique(failures: list[Any], definition: Mapping[str, Any]) -> tuple[FieldError, ...]:
+def _unique(failures: list[Any]) -> tuple[FieldError, ...]:
     """One error a field, the first: a wrong type also breaks every other rule."""
     errors: dict[str, FieldError] = {}
     for failure in failures:
-        for error in _field_errors(failure, definition):
+        for error in _field_errors(failure):
             errors.setdefault(error.field, error)
     return tuple(errors.values())
 
 
-def _field_errors(failure: Any, definition: Mapping[str, Any]) -> Iterator[FieldError]:  # noqa: ANN401 - fastjsonschema's type
-    properties: Mapping[str, Any] = definition.get("properties", {})
-    field = ".".join(failure.path[1:])
-    if not field and failure.rule == "required":
+def _field_errors(failure: Any) -> Iterator[FieldError]:  # noqa: ANN401 - fastjsonschema's type
+    properties: Mapping[str, Any] = failure.definition.get("properties", {})
+    at = failure.path[1:]
+    if failure.rule == "required":
         for name in failure.rule_definition:
             if name not in failure.value:
-                yield FieldError(field=name, detail="is missing")
-    elif not field and failure.rule == "additionalProperties":
+                yield FieldError(field=".".join([*at, name]), detail="is missing")
+    elif failure.rule == "additionalProperties":
         for name in failure.value:
             if name not in properties:
-                yield FieldError(field=_shown(name), detail=_unknown(name, properties))
-    elif not field:
-        yield FieldError(field="body", detail="must be a JSON object")
+                field = ".".join([*at, _shown(name)])
+                yield FieldError(field=field, detail=_unknown(name, properties))
+    elif failure.rule == "minProperties":
+        detail = f"must name at least one of: {', '.join(sorted(properties))}"
+        yield FieldError(field="body", detail=detail)
     else:
-        yield FieldError(field=field, detail=_detail(failure, properties.get(field, {})))
+        detail = _detail(failure) if at else "must be a JSON object"
+        yield FieldError(field=".".join(at) or "body", detail=detail)
 
 
 def _unknown(name: str, properties: Mapping[str, Any]) -> str:
@@ -100,18 +103,20 @@ def _shown(name: str) -> str:
     return name if len(name) <= shown_at_most else name[:shown_at_most] + "…"
 
 
-def _detail(failure: Any, definition: Mapping[str, Any]) -> str:  # noqa: ANN401 - fastjsonschema's type
-    resolved = definition
-    if "$ref" in definition:
-        resolved = schema(definition["$ref"].rpartition("/")[2])
-    described = resolved.get("description", "")
+def _detail(failure: Any) -> str:  # noqa: ANN401 - fastjsonschema's type
+    limit = failure.rule_definition
+    types = " or ".join(limit if isinstance(limit, list) else [str(limit)])
     rule = {
-        "type": f"must be a {failure.rule_definition}",
-        "enum": f"must be one of {failure.rule_definition}",
-        "minimum": f"must be at least {failure.rule_definition}",
-        "maximum": f"must be at most {failure.rule_definition}",
-        "minLength": "must not be empty",
-        "maxLength": f"must have at most {failure.rule_definition} characters",
-        "pattern": f"must match {failure.rule_definition}",
+        "type": f"must be {'an' if types[0] in 'aeiou' else 'a'} {types}",
+        "enum": f"must be one of {limit}",
+        "minimum": f"must be at least {limit}",
+        "maximum": f"must be at most {limit}",
+        "minLength": "must not be empty"
+        if limit == 1
+        else f"must have at least {limit} characters",
+        "maxLength": f"must have at most {limit} characters",
+        "maxItems": f"must have at most {limit} entries",
+        "pattern": f"must match {limit}",
     }.get(failure.rule, "is not valid")
+    described = failure.definition.get("description", "")
     return f"{rule}: {described}" if described else rule

@@ -53,6 +53,12 @@ KINDS: Mapping[Code, Kind] = {
         retryable=False,
         safe_now="act",
     ),
+    Code.ON_BEHALF_REFUSED: Kind(
+        status=403,
+        title="The service may not act for this operator",
+        retryable=False,
+        safe_now="act",
+    ),
     Code.NOT_FOUND: Kind(
         status=404,
         title="There is no such thing",
@@ -65,6 +71,12 @@ KINDS: Mapping[Code, Kind] = {
         retryable=False,
         safe_now="act",
     ),
+    Code.FLAG_UNKNOWN: Kind(
+        status=422,
+        title="The flag is not known there",
+        retryable=False,
+        safe_now="act",
+    ),
     Code.FLAG_BUSY: Kind(
         status=409,
         title="The flag has an open promotion",
@@ -74,6 +86,60 @@ KINDS: Mapping[Code, Kind] = {
     Code.STATE_FORBIDS: Kind(
         status=409,
         title="The promotion's state does not admit this",
+        retryable=False,
+        safe_now="investigate",
+    ),
+    Code.PREFLIGHT_BLOCKS: Kind(
+        status=409,
+        title="Preflight does not let it begin",
+        retryable=True,
+        safe_now="investigate",
+    ),
+    Code.WARNINGS_UNACKNOWLEDGED: Kind(
+        status=409,
+        title="Preflight warns of something",
+        retryable=False,
+        safe_now="investigate",
+    ),
+    Code.STAGE_FIRST: Kind(
+        status=409,
+        title="It has to be staged first",
+        retryable=False,
+        safe_now="act",
+    ),
+    Code.APPROVALS_MISSING: Kind(
+        status=409,
+        title="Others have to approve it first",
+        retryable=True,
+        safe_now="act",
+    ),
+    Code.OWN_APPROVAL: Kind(
+        status=403,
+        title="Nobody approves their own promotion",
+        retryable=False,
+        safe_now="act",
+    ),
+    Code.FROZEN: Kind(
+        status=409,
+        title="A freeze holds the target back",
+        retryable=True,
+        safe_now="wait",
+    ),
+    Code.EVIDENCE_CONTRADICTS: Kind(
+        status=409,
+        title="Heroku shows something else",
+        retryable=False,
+        safe_now="investigate",
+    ),
+    Code.EVIDENCE_MISSING: Kind(
+        status=409,
+        title="Heroku does not show what became of it",
+        retryable=True,
+        safe_now="investigate",
+    ),
+    Code.VALUE_CHANGED: Kind(
+        status=409,
+        title="The value has changed since",
         retryable=False,
         safe_now="investigate",
     ),

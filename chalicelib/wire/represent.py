@@ -1,18 +1,34 @@
 """Values as the JSON that callers see."""
 
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.domain.audit import StoredEntry
-from chalicelib.domain.drift import Baseline, Drift
+from chalicelib.domain.catalogue import Catalogue
+from chalicelib.domain.drift import Drift
+from chalicelib.domain.freeze import Freeze, Hold
 from chalicelib.domain.lease import TargetLock, WaitingOn
 from chalicelib.domain.moment import spell
+from chalicelib.domain.operator import Caller
+from chalicelib.domain.preflight import Check, Outcome
 from chalicelib.domain.promotion import Promotion, Step
 from chalicelib.domain.target import Target
+from chalicelib.domain.waiting import held_text
 from chalicelib.ports import Page, Query
 from chalicelib.usecases.audit import Trail
+from chalicelib.usecases.operators import ListedOperator
+from chalicelib.usecases.preflight import Findings
 from chalicelib.usecases.show import PromotionDetail
+from chalicelib.usecases.stage import told
+from chalicelib.usecases.targets import TargetDetail, policy_facts
 from chalicelib.wire.requests import write_cursor
+
+#: Members of a promotion that grow while nothing happens.
+_AGES = frozenset({"age_seconds", "state_age_seconds"})
 
 
 def summary(promotion: Promotion, *, now: datetime) -> dict[str, Any]:
@@ -24,6 +40,10 @@ def summary(promotion: Promotion, *, now: datetime) -> dict[str, Any]:
         "config_var": promotion.config_var,
         "value": promotion.value,
         "note": promotion.note,
+        "description": promotion.description,
+        "retries": promotion.retries,
+        "reverts": promotion.reverts,
+        "approvals": [{"by": each.by, "at": _time(each.at)} for each in promotion.approvals],
         "state": promotion.state,
         "step": promotion.step,
         "effect": promotion.effect,
@@ -33,6 +53,7 @@ def summary(promotion: Promotion, *, now: datetime) -> dict[str, Any]:
         "acknowledged_until": _time(promotion.acknowledged_until),
         "acknowledged_by": promotion.acknowledged_by,
         "not_before": _time(promotion.not_before),
+        "held_by": promotion.held_by,
         "rca_url": promotion.rca_url,
         "created_at": _time(promotion.created_at),
         "created_by": promotion.created_by,
@@ -52,7 +73,9 @@ def detail(seen: PromotionDetail) -> dict[str, Any]:
     return summary(seen.promotion, now=seen.now) | {
         "waiting_on": waiting_on(seen.waiting_on),
         "evidence": _evidence(seen.promotion),
+        "observed": seen.promotion.observed,
         "drift": _drift(seen.drift),
+        "approvals_missing": seen.approvals_missing,
         "actions": [
             {
                 "action": offer.action,
@@ -65,6 +88,11 @@ def detail(seen: PromotionDetail) -> dict[str, Any]:
     }
 
 
+def staged(seen: PromotionDetail, checks: Sequence[Check]) -> dict[str, Any]:
+    """A promotion that was just staged, with what preflight saw."""
+    return detail(seen) | {"checks": [told(check) for check in checks]}
+
+
 def page(listed: Page, query: Query, *, now: datetime) -> dict[str, Any]:
     """One page of a list."""
     before = listed.next_before
@@ -72,6 +100,19 @@ def page(listed: Page, query: Query, *, now: datetime) -> dict[str, Any]:
         "promotions": [summary(promotion, now=now) for promotion in listed.promotions],
         "next_cursor": write_cursor(before, query) if before else None,
     }
+
+
+def page_etag(body: Mapping[str, Any]) -> str:
+    """The entity tag of a page: the same for as long as nothing on it changes but ages.
+
+    Weak, for two such pages mean the same and are not the same bytes (RFC 9110 section 8.8.1).
+    """
+    lasting = [
+        {name: value for name, value in each.items() if name not in _AGES}
+        for each in body["promotions"]
+    ]
+    spelled = json.dumps([lasting, body["next_cursor"]], sort_keys=True)
+    return f'W/"{hashlib.sha256(spelled.encode()).hexdigest()[:32]}"'
 
 
 def etag(version: int) -> str:
@@ -89,22 +130,79 @@ def trail(read: Trail) -> dict[str, Any]:
     }
 
 
-def drifting(listed: Target, baseline: Baseline) -> dict[str, Any]:
-    """A target, with how it differs from what was deployed."""
-    drifts = sorted(baseline.drifts.values(), key=lambda drift: drift.flag)
-    return target(listed) | {"drift": [_drift(drift) for drift in drifts]}
+def preflight(findings: Findings) -> dict[str, Any]:
+    """Every check of a promotion, and the worst of them."""
+    ranks = list(Outcome)
+    outcomes = [check.outcome for check in findings.checks]
+    return {
+        "promotion_id": findings.promotion.id,
+        "outcome": max(outcomes, key=ranks.index, default=None),
+        "checks": [told(check) for check in findings.checks],
+    }
+
+
+def target_detail(seen: TargetDetail) -> dict[str, Any]:
+    """A target, with how it differs from what was deployed, and what holds it back."""
+    drifts = sorted(seen.baseline.drifts.values(), key=lambda drift: drift.flag)
+    return target(seen.target) | {
+        "drift": [_drift(drift) for drift in drifts],
+        "hold": _hold(seen.hold),
+    }
 
 
 def target(listed: Target) -> dict[str, Any]:
     """A target and its policy."""
+    return {"app": listed.app, "version": listed.version, **policy_facts(listed)}
+
+
+def freeze(window: Freeze, *, now: datetime) -> dict[str, Any]:
+    """A freeze, and how it stands."""
+    current, coming = window.window_at(now), window.next_window(now)
     return {
-        "app": listed.app,
-        "version": listed.version,
-        "description": listed.description,
-        "max_flags_per_release": listed.max_flags_per_release,
-        "alert_after_minutes": {
-            rung: int(after.total_seconds() // 60) for rung, after in listed.ladder.after.items()
-        },
+        "id": window.id,
+        "version": window.version,
+        "reason": window.reason,
+        "target": window.target,
+        "starts_at": _time(window.starts_at),
+        "ends_at": _time(window.ends_at),
+        "rrule": window.rrule,
+        "timezone": window.timezone,
+        "set_by": window.set_by,
+        "set_at": _time(window.set_at),
+        "in_force": current is not None,
+        "until": current and _time(current.ends),
+        "next_begins_at": coming and _time(coming.begins),
+    }
+
+
+def catalogue(known: Catalogue) -> dict[str, Any]:
+    """A catalogue, flags by name."""
+    flags = sorted(known.flags.values(), key=lambda entry: entry.name)
+    return {
+        "id": known.id,
+        "version": known.version,
+        "flags": [asdict(entry) for entry in flags],
+    }
+
+
+def me(caller: Caller) -> dict[str, Any]:
+    """Who calls."""
+    return {"name": caller.name, "role": caller.role, "via": caller.via}
+
+
+def operator(listed: ListedOperator) -> dict[str, Any]:
+    """What others may know of an operator."""
+    return {**asdict(listed), "locked_until": _time(listed.locked_until)}
+
+
+def _hold(hold: Hold | None) -> dict[str, Any] | None:
+    if hold is None:
+        return None
+    return {
+        "freeze": hold.freeze.id,
+        "reason": hold.freeze.reason,
+        "until": _time(hold.until),
+        "text": held_text(hold),
     }
 
 

@@ -6,28 +6,47 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
+from urllib.parse import unquote
 
+from chalicelib.domain.catalogue import FlagEntry
 from chalicelib.domain.errors import Code, FieldError, Rejected
 from chalicelib.domain.ladder import DEFAULT_AFTER, Ladder
 from chalicelib.domain.operator import Caller, Role
+from chalicelib.domain.target import Target
 from chalicelib.ports import Query
+from chalicelib.usecases.authorised import Order
+from chalicelib.usecases.conclude import ConcludeOrder
+from chalicelib.usecases.freezes import FreezeTerms
 from chalicelib.usecases.mark import MarkOrder
+from chalicelib.usecases.operators import UnlockOrder
 from chalicelib.usecases.promote import PromoteOrder
-from chalicelib.usecases.targets import Policy
+from chalicelib.usecases.renew import RenewOrder
+from chalicelib.usecases.stage import StageOrder
 from chalicelib.usecases.work import Wake
 from chalicelib.wire.contract import check, rejected, schema
 
 MAX_BODY_BYTES = 16 * 1024
+#: A DynamoDB item has at most 400 kB.
+MAX_CATALOGUE_BYTES = 256 * 1024
 MAX_LIMIT, DEFAULT_LIMIT = 100, 25
+_REASON_LENGTH = 500
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 _ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"', re.ASCII)
+#: RFC 3339. Python would take more than that for a time.
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _OUR_ETAG = re.compile(r'"([0-9]{1,9})"', re.ASCII)
 #: A ULID whose time has a year of four digits.
 _PROMOTION_ID = re.compile(r"prm_0[0-9A-HJKMNP-TV-Z]{25}", re.ASCII)
+#: Records that have an audit trail, by kind, and how the name of one is spelled.
+_NAMED_RECORDS = {
+    "operator": "OperatorName",
+    "target": "AppName",
+    "catalogue": "CatalogueId",
+}
 #: No promotion is ever at it: what a foreign entity tag is compared as.
 _NO_VERSION = -1
 
@@ -41,13 +60,13 @@ class Request:
     headers: Mapping[str, str]
     #: Each parameter with all the values it was given.
     query: Mapping[str, list[str]]
-    #: What the authorizer found out.
-    authorizer: Mapping[str, str]
+    #: Who calls, and for whom.
+    caller: Caller
 
-    @property
-    def caller(self) -> Caller:
-        """Who calls."""
-        return Caller(name=self.authorizer["name"], role=Role(self.authorizer["role"]))
+
+def authorized(context: Mapping[str, str]) -> Caller:
+    """Who calls, as the authorizer has told API Gateway."""
+    return Caller(name=context["name"], role=Role(context["role"]))
 
 
 def mark_order(request: Request) -> MarkOrder:
@@ -65,14 +84,75 @@ def mark_order(request: Request) -> MarkOrder:
 
 def promote_order(request: Request, promotion_id: str) -> PromoteOrder:
     """`POST /promotions/{id}/promote`."""
-    _json(request, "PromoteRequest")
+    body = _json(request, "PromoteRequest")
+    breaks = body.get("break_glass", False)
+    if breaks and "reason" not in body:
+        _reject("reason", "is needed to break the glass: say why, in at least 10 characters")
+    if "reason" in body and not breaks:
+        _reject("reason", "is for break_glass only; a note belongs to the promotion")
     return PromoteOrder(
-        promotion_id=known_shape(promotion_id),
+        **_order(request, promotion_id),
+        break_glass=body["reason"] if breaks else None,
+    )
+
+
+def stage_order(request: Request, promotion_id: str) -> StageOrder:
+    """`POST /promotions/{id}/stage`."""
+    body = _json(request, "StageRequest")
+    return StageOrder(
+        **_order(request, promotion_id),
+        not_before=_time(body, "not_before"),
+        acknowledge=frozenset(body.get("acknowledge", ())),
+    )
+
+
+def approve_order(request: Request, promotion_id: str) -> tuple[Order, str | None]:
+    """`POST /promotions/{id}/approve`, with its note."""
+    body = _json(request, "ApproveRequest")
+    return Order(**_order(request, promotion_id)), body.get("note")
+
+
+def conclude_order(request: Request, promotion_id: str, schema_name: str) -> ConcludeOrder:
+    """`POST /promotions/{id}/complete` and `/fail`."""
+    body = _json(request, schema_name)
+    return ConcludeOrder(
+        **_order(request, promotion_id),
+        reason=body["reason"],
+        rca_url=body.get("rca_url"),
+        force=body.get("force", False),
+    )
+
+
+def renew_order(request: Request, promotion_id: str, schema_name: str) -> RenewOrder:
+    """`POST /promotions/{id}/retry` and `/rollback`."""
+    body = _json(request, schema_name)
+    return RenewOrder(
+        **_order(request, promotion_id),
+        reason=body.get("reason"),
+        force=body.get("force", False),
+    )
+
+
+def unlock_order(request: Request, name: str) -> UnlockOrder:
+    """`POST /operators/{name}/unlock`."""
+    body = _json(request, "UnlockRequest")
+    return UnlockOrder(
+        name=_checked({"name": name}, "name", "OperatorName") or name,
+        reason=body["reason"],
         caller=request.caller,
         code=request.headers.get("X-TOTP"),
-        if_version=if_version(request),
-        key=idempotency_key(request, required=False),
     )
+
+
+def _order(request: Request, promotion_id: str) -> dict[str, Any]:
+    """What all requests about one promotion have that a code authorises."""
+    return {
+        "promotion_id": known_shape(promotion_id),
+        "caller": request.caller,
+        "code": request.headers.get("X-TOTP"),
+        "if_version": if_version(request),
+        "key": idempotency_key(request, required=False),
+    }
 
 
 def cancel_reason(request: Request) -> str | None:
@@ -102,19 +182,60 @@ def words(request: Request) -> dict[str, str | None]:
     return body
 
 
-def target_policy(request: Request) -> Policy:
+def target(request: Request, app: str) -> Target:
     """`PUT /targets/{app}`: what is left out goes back to its default."""
+    wanted = Target(app=app_name(app))
     body = _json(request, "TargetRequest")
-    default = Policy()
-    return Policy(
+    ladder = body.get("alert_after_minutes")
+    return replace(
+        wanted,
         description=body.get("description"),
         max_flags_per_release=int(
-            body.get("max_flags_per_release", default.max_flags_per_release),
+            body.get("max_flags_per_release", wanted.max_flags_per_release),
         ),
-        ladder=_ladder(body["alert_after_minutes"])
-        if "alert_after_minutes" in body
-        else default.ladder,
+        ladder=_ladder(ladder) if ladder else wanted.ladder,
+        flag_patterns=tuple(body.get("flag_patterns", ())),
+        staging_app=body.get("staging_app"),
+        min_approvals=int(body.get("min_approvals", 0)),
+        stage_first=body.get("stage_first", False),
+        catalogue=body.get("catalogue"),
     )
+
+
+def freeze_terms(request: Request) -> FreezeTerms:
+    """`PUT /freezes/{id}`."""
+    body = _json(request, "FreezeRequest")
+    starts_at = _time(body, "starts_at")
+    if starts_at is None:
+        _reject("starts_at", "is missing")
+    return FreezeTerms(
+        reason=body["reason"],
+        target=body.get("target"),
+        starts_at=starts_at,
+        ends_at=_time(body, "ends_at"),
+        rrule=body.get("rrule"),
+        timezone=body.get("timezone", "UTC"),
+    )
+
+
+def catalogue(request: Request) -> dict[str, FlagEntry]:
+    """`PUT /catalogues/{id}`: the flags, by name."""
+    body = _json(request, "CatalogueRequest", max_bytes=MAX_CATALOGUE_BYTES)
+    flags = {entry["name"]: FlagEntry(**entry) for entry in body["flags"]}
+    if len(flags) != len(body["flags"]):
+        _reject("flags", "must name each flag once")
+    return flags
+
+
+def record_subject(subject: str) -> tuple[str, str]:
+    """`GET /audit/{subject}`: the kind of record, and a name that such a record can have.
+
+    API Gateway passes it encoded.
+    """
+    kind, _, name = unquote(subject).partition(":")
+    if kind in _NAMED_RECORDS:
+        _checked({"subject": name}, "subject", _NAMED_RECORDS[kind])
+    return kind, name
 
 
 def _ladder(minutes: dict[str, int]) -> Ladder:
@@ -122,6 +243,27 @@ def _ladder(minutes: dict[str, int]) -> Ladder:
     if sorted(after.values()) != list(after.values()):
         _reject("alert_after_minutes", "must grow: sev3, then warning, then critical")
     return Ladder(after=after)
+
+
+def freeze_id(name: str) -> str:
+    """A freeze's id in a path, where it can be one."""
+    return _checked({"id": name}, "id", "FreezeId") or name
+
+
+def catalogue_id(name: str) -> str:
+    """A catalogue's id in a path, where it can be one."""
+    return _checked({"id": name}, "id", "CatalogueId") or name
+
+
+def lift_reason(request: Request) -> str | None:
+    """`DELETE /freezes/{id}`: why, in the query, for such a request has no body."""
+    given = {name: _single(name, values) for name, values in request.query.items()}
+    reason = given.pop("reason", None)
+    if given:
+        _reject(next(iter(given))[:60], "is not known here: reason")
+    if reason is not None and len(reason) > _REASON_LENGTH:
+        _reject("reason", f"must have at most {_REASON_LENGTH} characters")
+    return reason
 
 
 def app_name(app: str) -> str:
@@ -163,6 +305,17 @@ def if_version(request: Request) -> int | None:
         _reject("If-Match", 'must be * or one entity tag as ETag gave it, such as "3"')
     # Well formed, but never one of ours: it matches nothing.
     return _NO_VERSION
+
+
+def held(headers: Mapping[str, str], etag: str) -> bool:
+    """Tell whether the caller has this already (`If-None-Match`, RFC 9110 section 13.1.2)."""
+    named = [tag.strip() for tag in headers.get("If-None-Match", "").split(",")]
+    return "*" in named or _opaque(etag) in map(_opaque, named)
+
+
+def _opaque(etag: str) -> str:
+    """A tag as it is compared here: weak or strong, if only the rest is the same."""
+    return etag.removeprefix("W/")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,13 +401,37 @@ def inserted(event: Mapping[str, Any]) -> Iterator[Inserted]:
             yield Inserted(sequence_number=row["SequenceNumber"], image=row.get("NewImage", {}))
 
 
-def _json(request: Request, schema_name: str) -> dict[str, Any]:
+def _time(body: Mapping[str, Any], field: str) -> datetime | None:
+    """A time with its offset (RFC 3339), in UTC."""
+    text = body.get(field)
+    at = None if text is None else _parsed_time(text)
+    if text is not None and at is None:
+        _reject(field, "must be a time with its offset, as in 2026-11-22T08:00:00Z")
+    return at
+
+
+def _parsed_time(text: str) -> datetime | None:
+    if not _TIME.fullmatch(text):
+        return None
+    try:
+        # RFC 3339 takes small letters, Python does not.
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _json(
+    request: Request,
+    schema_name: str,
+    *,
+    max_bytes: int = MAX_BODY_BYTES,
+) -> dict[str, Any]:
     """The body, checked. An absent body is an empty object."""
-    if len(request.body) > MAX_BODY_BYTES:
+    if len(request.body) > max_bytes:
         raise Rejected(
             Code.BODY_TOO_LARGE,
-            f"The body has {len(request.body)} bytes; at most {MAX_BODY_BYTES} are taken.",
-            errors=(FieldError(field="body", detail=f"at most {MAX_BODY_BYTES} bytes"),),
+            f"The body has {len(request.body)} bytes; at most {max_bytes} are taken.",
+            errors=(FieldError(field="body", detail=f"at most {max_bytes} bytes"),),
         )
     body: Any = {}
     if request.body.strip():

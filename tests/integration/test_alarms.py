@@ -114,7 +114,7 @@ def a_day(world: World) -> None:
     app.watch(schedule, None)
     delivered(a_wake())
     world.promoted("another")
-    world.apps.failures["config_vars"] = [AccessDenied("Heroku answered 401.")]
+    world.apps.failures["config"] = [AccessDenied("Heroku answered 401.")]
     delivered(a_wake())
     app.drift(schedule, None)
     api = Api(world)

@@ -12,10 +12,10 @@ import responses
 from chalicelib.adapters.aws import AwsClients
 from chalicelib.adapters.slack import APART, SlackChannel
 from chalicelib.adapters.sns import SnsChannel
-from chalicelib.domain.audit import Action, AuditEntry
+from chalicelib.domain.audit import Act, Action, AuditEntry
 from chalicelib.domain.errors import TryAgain
 from chalicelib.domain.notice import Notice, notice_of
-from chalicelib.domain.promotion import Act, Rung, advance
+from chalicelib.domain.promotion import Rung, advance
 from chalicelib.ports import Undeliverable
 from chalicelib.usecases.notify import Notify
 from tests.factories import deploying

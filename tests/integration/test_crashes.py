@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from chalicelib.domain.audit import Act, Action
 from chalicelib.domain.promotion import State
+from chalicelib.domain.record import revise
 from chalicelib.domain.target import Target
 from chalicelib.usecases.mark import MarkOrder
 from chalicelib.usecases.promote import PromoteOrder
@@ -24,7 +26,9 @@ class Story:
     def __post_init__(self) -> None:
         self.backstage.heroku.controls.create_app(self.app)
         self.hoist = self.backstage.container()
-        self.hoist.targets.put(Target(app=self.app, version=1))
+        act = Act(actor="sam", action=Action.SET_POLICY, at=self.backstage.clock.now())
+        listed = Target(app=self.app)
+        self.hoist.targets.write(revise(listed, listed, act))
         self.id = self.hoist.mark(
             MarkOrder(
                 caller=KIM,

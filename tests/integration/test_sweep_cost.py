@@ -4,11 +4,17 @@ import boto3
 
 from bench.sweep import counted, fill
 from chalicelib.adapters.clock import SystemClock
-from chalicelib.adapters.dynamodb import DynamoDBPromotionStore, DynamoDBTargetLocks, Tables
+from chalicelib.adapters.dynamodb import (
+    DynamoDBBaselines,
+    DynamoDBPromotionStore,
+    DynamoDBTargetLocks,
+    Tables,
+)
 from chalicelib.adapters.dynamodb.rows import promotion_row
+from chalicelib.usecases.preflight import Policies
 from chalicelib.usecases.watch import Watch
 from tests.factories import deploying
-from tests.fakes import FakeTargets, FakeWakes
+from tests.fakes import FakeCatalogues, FakeFreezes, FakeOperators, FakeTargets, FakeWakes
 
 
 def test_a_sweep_reads_the_same_with_and_without_a_thousand_settled_promotions(
@@ -21,6 +27,9 @@ def test_a_sweep_reads_the_same_with_and_without_a_thousand_settled_promotions(
         store=DynamoDBPromotionStore(tables),
         locks=DynamoDBTargetLocks(tables),
         targets=FakeTargets(),
+        freezes=FakeFreezes(),
+        policies=Policies(catalogues=FakeCatalogues(), baselines=DynamoDBBaselines(tables)),
+        operators=FakeOperators(),
         wakes=FakeWakes(),
         clock=SystemClock(),
     )

@@ -1,146 +1,17 @@
 """The HTTP doors: what a caller sends and what comes back, over fakes."""
 
 import json
-from dataclasses import dataclass, field
-from typing import Any
 
-import jsonschema
 import pytest
 
 import app
-from chalicelib.bootstrap import Container
 from chalicelib.domain.errors import Code, Unavailable
-from chalicelib.domain.operator import Caller
-from chalicelib.settings import Settings
-from chalicelib.wire.contract import openapi
-from tests.factories import FLAG, KIM, SAM, TARGET, VERA
-from tests.fakes import FakeSecondFactor
+from tests.doors import BODY, CONTRACT, Api, WorldContainer, conforms, contract_path
+from tests.factories import FLAG, SAM, TARGET, VERA
 from tests.world import World
 
-BODY = {"target": TARGET, "flag": FLAG, "value": "true"}
-RUNBOOK = "https://example.invalid/runbook.md"
-CONTRACT = json.loads(openapi())
-
-
-class WorldContainer(Container):
-    """The production wiring of use cases, over a world of fakes."""
-
-    def __init__(self, world: World) -> None:
-        names = {name: name for name in Settings.__dataclass_fields__}
-        self.settings = Settings(**(names | {"hoist_runbook_url": RUNBOOK}))
-        self.clock = world.clock
-        self.ids = world.ids
-        self.store = world.store
-        self.locks = world.locks
-        self.baselines = world.baselines
-        self.operators = world.operators
-        self.targets = world.targets
-        self.wakes = world.wakes
-        self.second_factor = FakeSecondFactor()
-
-
-@dataclass
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: Any
-
-    @property
-    def problem(self) -> tuple[int, str]:
-        """Status and code, having checked that it is a whole problem."""
-        assert self.headers["Content-Type"] == "application/problem+json"
-        conforms(self.body, "Problem")
-        assert self.body["status"] == self.status
-        assert self.body["type"] == f"{RUNBOOK}#{self.body['code']}"
-        assert self.body["request_id"] == "req-1"
-        return self.status, self.body["code"]
-
-    @property
-    def fields(self) -> list[str]:
-        """The fields that the problem names."""
-        return [error["field"] for error in self.body["errors"]]
-
-
-@dataclass
-class Api:
-    """API Gateway, for one caller at a time."""
-
-    world: World
-    caller: Caller = KIM
-    answered: list[Answer] = field(default_factory=list)
-
-    def __call__(  # noqa: PLR0913 - an HTTP request has as many parts
-        self,
-        method: str,
-        path: str,
-        body: object = None,
-        *,
-        caller: Caller | None = None,
-        headers: dict[str, str] | None = None,
-        query: dict[str, list[str]] | None = None,
-    ) -> Answer:
-        who = caller or self.caller
-        resource, parameters = route(path)
-        event = {
-            "resource": resource,
-            "path": path,
-            "pathParameters": parameters,
-            "httpMethod": method,
-            "headers": {"content-type": "application/json", **(headers or {})},
-            "multiValueQueryStringParameters": query,
-            "requestContext": {
-                "httpMethod": method,
-                "resourcePath": resource,
-                "requestId": "req-1",
-                "authorizer": {"name": who.name, "role": str(who.role)},
-            },
-            "body": body if isinstance(body, str) else None if body is None else json.dumps(body),
-            "isBase64Encoded": False,
-            "stageVariables": None,
-        }
-        raw = app.app(event, None)
-        text = raw["headers"]["Content-Type"].startswith("text/")
-        parsed = raw["body"] if text else json.loads(raw["body"])
-        answer = Answer(status=raw["statusCode"], headers=raw["headers"], body=parsed)
-        self.answered.append(answer)
-        return answer
-
-    def mark(self, body: object = None, **headers: str) -> Answer:
-        key = {"Idempotency-Key": f"key-{len(self.answered)}"}
-        given = BODY if body is None else body
-        return self("POST", "/promotions", given, headers=key | headers)
-
-    def text(self, path: str) -> str:
-        """A page that is not JSON."""
-        answer = self("GET", path)
-        assert answer.status == 200
-        return str(answer.body)
-
-    def promote(self, promotion_id: str, code: str | None = None, **headers: str) -> Answer:
-        sent = {"X-TOTP": code or self.world.code, **headers}
-        return self("POST", f"/promotions/{promotion_id}/promote", headers=sent)
-
-
-def route(path: str) -> tuple[str, dict[str, str] | None]:
-    """The route that API Gateway finds for a path, and its parameters."""
-    parts = path.strip("/").split("/")
-    if len(parts) == 1:
-        return path, None
-    name = "promotion_id" if parts[0] == "promotions" else "app_name"
-    resource = "/".join(["", parts[0], f"{{{name}}}", *parts[2:]])
-    return resource, {name: parts[1]}
-
-
-def conforms(body: object, schema: str) -> None:
-    """Assert that a body fits the contract, by a validator that the product does not use."""
-    wanted = {"components": CONTRACT["components"], "$ref": f"#/components/schemas/{schema}"}
-    jsonschema.Draft202012Validator(wanted).validate(body)
-
-
-@pytest.fixture
-def api(world: World, monkeypatch: pytest.MonkeyPatch) -> Api:
-    monkeypatch.setattr(app, "hoist", WorldContainer(world))
-    return Api(world)
+#: Other files know these by this name.
+__all__ = ["Api", "WorldContainer"]
 
 
 def test_health_touches_nothing(api: Api) -> None:
@@ -265,7 +136,7 @@ def test_targets_are_listed_shown_and_set(api: Api) -> None:
     listed = api("GET", "/targets", caller=VERA)
 
     conforms(put.body, "Target")
-    assert put.body | {"drift": []} == shown.body
+    assert put.body | {"drift": [], "hold": None} == shown.body
     assert put.body["max_flags_per_release"] == 50
     conforms(listed.body, "TargetList")
 
@@ -542,7 +413,7 @@ def test_every_code_that_there_is_is_in_the_contract() -> None:
 
 def test_every_route_is_in_the_contract_and_the_other_way_round() -> None:
     served = {
-        (path.replace("{promotion_id}", "{id}").replace("{app_name}", "{app}"), method.lower())
+        (contract_path(path), method.lower())
         for path, methods in app.app.routes.items()
         for method in methods
     }
@@ -642,7 +513,7 @@ def test_a_targets_ladder_is_set_and_shown(api: Api) -> None:
     ("minutes", "field"),
     [
         ({"sev3": 60, "warning": 10, "critical": 120}, "alert_after_minutes"),
-        ({"sev3": 10}, "alert_after_minutes"),
+        ({"sev3": 10, "warning": 60}, "alert_after_minutes.critical"),
         ({"sev3": 0, "warning": 10, "critical": 120}, "alert_after_minutes.sev3"),
     ],
 )

@@ -10,10 +10,10 @@ import pytest
 import app
 from chalicelib.adapters.dynamodb import TableNames, Tables
 from chalicelib.adapters.dynamodb.rows import audit_row
-from chalicelib.domain.audit import Action, AuditEntry
+from chalicelib.domain.audit import Act, Action, AuditEntry
 from chalicelib.domain.errors import AccessDenied, TryAgain, Unavailable
 from chalicelib.domain.notice import Notice
-from chalicelib.domain.promotion import Act, Rung, State, advance
+from chalicelib.domain.promotion import Rung, State, advance
 from chalicelib.metrics import NAMESPACE, UNITS
 from chalicelib.usecases.notify import Notify
 from tests.factories import TARGET, a_change, deploying
@@ -96,7 +96,7 @@ def test_a_message_that_is_no_wake_is_dropped_and_blocks_nothing(body: str) -> N
 
 def test_a_bug_is_not_swallowed_so_that_the_wake_comes_again(world: World) -> None:
     world.promoted()
-    world.apps.failures["config_vars"] = [ZeroDivisionError()]
+    world.apps.failures["config"] = [ZeroDivisionError()]
 
     with pytest.raises(ZeroDivisionError):
         delivered(a_wake())
@@ -115,7 +115,7 @@ def test_a_refused_token_is_an_error_in_the_log(
     world: World,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    world.apps.failures["config_vars"] = [AccessDenied("Heroku answered 401.")]
+    world.apps.failures["config"] = [AccessDenied("Heroku answered 401.")]
     world.promoted()
 
     delivered(a_wake())

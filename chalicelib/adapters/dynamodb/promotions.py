@@ -11,6 +11,7 @@ from pynamodb.exceptions import DoesNotExist
 from pynamodb.indexes import GlobalSecondaryIndex
 
 from chalicelib.adapters.dynamodb.baselines import declaring
+from chalicelib.adapters.dynamodb.operators import spending
 from chalicelib.adapters.dynamodb.rows import month, promotion_of, stored_entry
 from chalicelib.adapters.dynamodb.tables import PromotionRow, Tables, read_time, translated
 from chalicelib.adapters.dynamodb.transaction import RETURN_ITEM, Transaction
@@ -78,7 +79,7 @@ class DynamoDBPromotionStore:
         if key:
             self._key(transaction, key, change.entry.at)
         if spend:
-            self._spend(transaction, spend)
+            transaction.add("update", Clash.SECOND_FACTOR, spending(self.tables, spend))
         if fence:
             self._fence(transaction, fence)
         if change.settles and change.after.state is State.DEPLOYED:
@@ -136,26 +137,6 @@ class DynamoDBPromotionStore:
             "put",
             Clash.KEY,
             row.get_save_kwargs_from_instance(condition=unused | forgotten),
-        )
-
-    def _spend(self, transaction: Transaction, spend: SpentCode) -> None:
-        """The code is newer than the last one, and its operator's record is as it was read."""
-        model, operator = self.tables.operators, spend.operator
-        newer = model.last_timecode < spend.timecode
-        same_failures = model.failures == operator.failures
-        enabled = model.disabled == False  # noqa: E712 - PynamoDB builds the condition from ==
-        same_token = model.token_sha256 == operator.token_sha256
-        transaction.add(
-            "update",
-            Clash.SECOND_FACTOR,
-            model(operator.name).get_update_kwargs_from_instance(
-                actions=[
-                    model.last_timecode.set(spend.timecode),
-                    model.failures.set(0),
-                    model.locked_until.remove(),
-                ],
-                condition=newer & same_failures & enabled & same_token,
-            ),
         )
 
     def _fence(self, transaction: Transaction, fence: Lease) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from chalicelib.adapters.dynamodb.tables import AuditRow, PromotionRow, read_time
 from chalicelib.domain.audit import AuditEntry, StoredEntry
 from chalicelib.domain.moment import spell
-from chalicelib.domain.promotion import Effect, Promotion, Rung, SettledBy, State, Step
+from chalicelib.domain.promotion import Approval, Effect, Promotion, Rung, SettledBy, State, Step
 
 _EPOCH = datetime.fromtimestamp(0, tz=UTC)
 _FIELDS = tuple(field.name for field in fields(Promotion))
@@ -29,6 +29,7 @@ def promotion_row(model: type[PromotionRow], promotion: Promotion) -> PromotionR
     values = {name: getattr(promotion, name) for name in _FIELDS}
     for name in _TIMES:
         values[name] = values[name] and spell(values[name])
+    values["approvals"] = [[each.by, spell(each.at)] for each in promotion.approvals] or None
     row = model(**values)
     row.month = month(promotion.created_at)
     row.open_state = None if promotion.state.terminal else promotion.state
@@ -48,6 +49,9 @@ def promotion_of(row: PromotionRow) -> Promotion:
         values[name] = values[name] if values[name] in set(enum) else None
         values[name] = values[name] and enum(values[name])
     values["state"] = State(values["state"])
+    values["approvals"] = tuple(
+        Approval(by=by, at=read_time(at) or _EPOCH) for by, at in values["approvals"] or ()
+    )
     values["created_at"] = values["created_at"] or _EPOCH
     values["expires_at"] = values["expires_at"] or _EPOCH
     return Promotion(**values)
@@ -56,7 +60,7 @@ def promotion_of(row: PromotionRow) -> Promotion:
 def audit_row(model: type[AuditRow], entry: AuditEntry) -> AuditRow:
     """The row of an audit entry."""
     return model(
-        entry.promotion_id,
+        entry.subject,
         entry.version,
         target=entry.target,
         flag=entry.flag,
@@ -75,7 +79,7 @@ def audit_row(model: type[AuditRow], entry: AuditEntry) -> AuditRow:
 def stored_entry(row: AuditRow) -> StoredEntry:
     """The audit entry in a row, with the hash that was stored beside it."""
     entry = AuditEntry(
-        promotion_id=row.promotion_id,
+        subject=row.subject,
         version=int(row.version),
         target=row.target,
         flag=row.flag,

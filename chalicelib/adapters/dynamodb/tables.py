@@ -22,6 +22,7 @@ from pynamodb.exceptions import PynamoDBException
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 from pynamodb.models import Model
 
+from chalicelib.domain.audit import GENESIS
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.target import MAX_FLAGS_PER_RELEASE
 
@@ -106,6 +107,11 @@ class PromotionRow(Model):
     expires_at = UnicodeAttribute()
     audit_hash = UnicodeAttribute()
     note = UnicodeAttribute(null=True)
+    description = UnicodeAttribute(null=True)
+    retries = UnicodeAttribute(null=True)
+    reverts = UnicodeAttribute(null=True)
+    #: Pairs of name and time.
+    approvals = JSONAttribute(null=True)
     step = UnicodeAttribute(null=True)
     step_entered_at = UnicodeAttribute(null=True)
     rung = UnicodeAttribute(null=True)
@@ -127,6 +133,8 @@ class PromotionRow(Model):
     settled_by = UnicodeAttribute(null=True)
     effect = UnicodeAttribute(null=True)
     reason = UnicodeAttribute(null=True)
+    observed = JSONAttribute(null=True)
+    settle_key = UnicodeAttribute(null=True)
 
     month = UnicodeAttribute()
     open_state = UnicodeAttribute(null=True)
@@ -141,15 +149,16 @@ class PromotionRow(Model):
 class AuditRow(Model):
     """An audit entry, with the hash that seals it."""
 
-    promotion_id = UnicodeAttribute(hash_key=True)
+    # Most subjects are promotions, and the table's key was named after them.
+    subject = UnicodeAttribute(hash_key=True, attr_name="promotion_id")
     version = NumberAttribute(range_key=True)
-    target = UnicodeAttribute()
-    flag = UnicodeAttribute()
+    target = UnicodeAttribute(null=True)
+    flag = UnicodeAttribute(null=True)
     at = UnicodeAttribute()
     actor = UnicodeAttribute()
     action = UnicodeAttribute()
     from_state = UnicodeAttribute(null=True)
-    to_state = UnicodeAttribute()
+    to_state = UnicodeAttribute(null=True)
     step = UnicodeAttribute(null=True)
     facts = JSONAttribute()
     prev_hash = UnicodeAttribute()
@@ -157,7 +166,11 @@ class AuditRow(Model):
 
 
 class LockRow(Model):
-    """A lock, by what it locks: `target:<app>`, `flag:<app>:<flag>` or `key:<operator>:<hash>`."""
+    """A lock, or a record beside the locks, by what it is.
+
+    `target:<app>`, `flag:<app>:<flag>` and `key:<operator>:<hash>` are locks; `catalogue:<id>`,
+    `freezes`, `brake:<hour>` and `baseline:<app>` (see `baselines.py`) are what is read with them.
+    """
 
     name = UnicodeAttribute(hash_key=True)
     #: target: the lease.
@@ -173,21 +186,33 @@ class LockRow(Model):
     #: flag, key: the promotion that holds it.
     promotion_id = UnicodeAttribute(null=True)
     fingerprint = UnicodeAttribute(null=True)
-    #: key: seconds since 1970, for DynamoDB to remove it some days after `until`.
+    #: catalogue, freezes: a record as JSON, and where its audit chain stands.
+    version = NumberAttribute(null=True)
+    audit_hash = UnicodeAttribute(null=True)
+    document = UnicodeAttribute(null=True)
+    #: brake: all operators' wrong codes of its hour.
+    wrong_codes = NumberAttribute(null=True)
+    #: key, brake: seconds since 1970, for DynamoDB to remove it some days after.
     expires_at = NumberAttribute(null=True)
 
 
 class OperatorRow(Model):
-    """An operator. Holds no secret in the clear."""
+    """An operator. Attributes are named as `Operator`'s fields. Holds no secret in the clear."""
 
     name = UnicodeAttribute(hash_key=True)
     role = UnicodeAttribute()
     token_sha256 = UnicodeAttribute()
-    totp_ciphertext = BinaryAttribute(legacy_encoding=False)
+    totp_ciphertext = BinaryAttribute(legacy_encoding=False, null=True)
+    up_to = UnicodeAttribute(null=True)
     disabled = BooleanAttribute(default=False)
     last_timecode = NumberAttribute(default=0)
     failures = NumberAttribute(default=0)
+    locks = NumberAttribute(default=0)
     locked_until = UnicodeAttribute(null=True)
+    wrong_codes = NumberAttribute(default=0)
+    wrong_since = UnicodeAttribute(null=True)
+    version = NumberAttribute(default=0)
+    audit_hash = UnicodeAttribute(default=GENESIS)
 
 
 class TargetRow(Model):
@@ -199,6 +224,12 @@ class TargetRow(Model):
     max_flags_per_release = NumberAttribute(default=MAX_FLAGS_PER_RELEASE)
     #: Seconds by rung; absent: the ladder that is the same for all.
     alert_after_seconds = JSONAttribute(null=True)
+    flag_patterns = JSONAttribute(null=True)
+    staging_app = UnicodeAttribute(null=True)
+    min_approvals = NumberAttribute(default=0)
+    stage_first = BooleanAttribute(default=False)
+    catalogue = UnicodeAttribute(null=True)
+    audit_hash = UnicodeAttribute(default=GENESIS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,7 +273,7 @@ class Tables:
 
     @cached_property
     def locks(self) -> type[LockRow]:
-        """Leases, flag locks and idempotency keys."""
+        """Locks, and the records beside them: see `LockRow`."""
         return self._bound(LockRow, self.names.locks)
 
     @cached_property

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pynamodb.exceptions import DoesNotExist, PutError
+from pynamodb.exceptions import DoesNotExist
 
-from chalicelib.adapters.dynamodb.tables import Tables, TargetRow, condition_failed, translated
+from chalicelib.adapters.dynamodb.tables import Tables, TargetRow, translated
+from chalicelib.adapters.dynamodb.transaction import Transaction
 from chalicelib.domain.ladder import Ladder
 from chalicelib.domain.promotion import Rung
+from chalicelib.domain.record import Revision
 from chalicelib.domain.target import MAX_FLAGS_PER_RELEASE, Target
 
 
@@ -32,28 +34,29 @@ class DynamoDBTargets:
             rows = list(self.tables.targets.scan())
         return sorted((_target(row) for row in rows), key=lambda target: target.app)
 
-    def put(self, target: Target) -> bool:
-        """Write the target, where its predecessor is stored."""
-        model = self.tables.targets
-        follows = model.version == target.version - 1
-        unlisted = model.app.does_not_exist()
-        row = model(
-            target.app,
-            version=target.version,
-            description=target.description,
-            max_flags_per_release=target.max_flags_per_release,
-            alert_after_seconds={
-                rung: after.total_seconds() for rung, after in target.ladder.after.items()
-            },
-        )
-        with translated():
-            try:
-                row.save(condition=unlisted if target.version == 1 else follows)
-            except PutError as error:
-                if condition_failed(error):
-                    return False
-                raise
-        return True
+    def write(self, revision: Revision[Target]) -> None:
+        """Put the row, where the version that was read is stored, with its audit entry."""
+        transaction = Transaction(self.tables)
+        transaction.revision(_row(self.tables.targets, revision.after), revision)
+        transaction.write()
+
+
+def _row(model: type[TargetRow], target: Target) -> TargetRow:
+    return model(
+        target.app,
+        version=target.version,
+        description=target.description,
+        max_flags_per_release=target.max_flags_per_release,
+        alert_after_seconds={
+            rung: after.total_seconds() for rung, after in target.ladder.after.items()
+        },
+        flag_patterns=list(target.flag_patterns) or None,
+        staging_app=target.staging_app,
+        min_approvals=target.min_approvals,
+        stage_first=target.stage_first,
+        catalogue=target.catalogue,
+        audit_hash=target.audit_hash,
+    )
 
 
 def _target(row: TargetRow) -> Target:
@@ -63,6 +66,12 @@ def _target(row: TargetRow) -> Target:
         description=row.description,
         max_flags_per_release=int(row.max_flags_per_release or MAX_FLAGS_PER_RELEASE),
         ladder=_ladder(row.alert_after_seconds),
+        flag_patterns=tuple(row.flag_patterns or ()),
+        staging_app=row.staging_app,
+        min_approvals=int(row.min_approvals or 0),
+        stage_first=bool(row.stage_first),
+        catalogue=row.catalogue,
+        audit_hash=row.audit_hash,
     )
 
 

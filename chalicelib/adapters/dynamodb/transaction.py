@@ -12,9 +12,17 @@ from pynamodb.exceptions import CancellationReason, TransactWriteError
 from pynamodb.expressions.condition import Condition
 
 from chalicelib.adapters.dynamodb.rows import audit_row, promotion_of, promotion_row
-from chalicelib.adapters.dynamodb.tables import PromotionRow, Tables, translated
+from chalicelib.adapters.dynamodb.tables import (
+    LockRow,
+    PromotionRow,
+    Tables,
+    TargetRow,
+    translated,
+)
+from chalicelib.domain.audit import AuditEntry
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.promotion import Change
+from chalicelib.domain.record import Record, Revision
 from chalicelib.ports import Clash, Lost
 
 RETURN_ITEM = "ALL_OLD"
@@ -59,7 +67,7 @@ class Transaction:
 
     def transition(self, change: Change) -> None:
         """The promotion is as it was read, and its next audit entry does not exist yet."""
-        model, audit = self._tables.promotions, self._tables.audit
+        model = self._tables.promotions
         unchanged: Condition = model.id.does_not_exist()
         if change.before:
             same_version = model.version == change.before.version
@@ -74,9 +82,26 @@ class Transaction:
                 return_values_on_condition_failure=RETURN_ITEM,
             ),
         )
-        entry = audit_row(audit, change.entry)
-        new = audit.promotion_id.does_not_exist()
-        self.add("put", Clash.PROMOTION, entry.get_save_kwargs_from_instance(condition=new))
+        self.entry(change.entry, Clash.PROMOTION)
+
+    def revision(self, row: LockRow | TargetRow, revision: Revision[Record]) -> None:
+        """The record is at the version that was read, and its next audit entry does not exist.
+
+        `row` is the record as it shall be, with its version.
+        """
+        model = type(row)
+        as_read: Condition = model.version == revision.before.version
+        if not revision.before.version:
+            as_read = model.version.does_not_exist()
+        self.add("put", Clash.RECORD, row.get_save_kwargs_from_instance(condition=as_read))
+        self.entry(revision.entry, Clash.RECORD)
+
+    def entry(self, entry: AuditEntry, clash: Clash) -> None:
+        """The audit entry is the first of its version."""
+        audit = self._tables.audit
+        new = audit.subject.does_not_exist()
+        row = audit_row(audit, entry)
+        self.add("put", clash, row.get_save_kwargs_from_instance(condition=new))
 
     def write(self) -> None:
         """Write all or nothing. Raises `Lost` where a condition does not hold."""

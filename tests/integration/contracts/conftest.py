@@ -7,6 +7,7 @@ import pytest
 
 from chalicelib.adapters.dynamodb import (
     DynamoDBBaselines,
+    DynamoDBCatalogues,
     DynamoDBOperators,
     DynamoDBPromotionStore,
     DynamoDBTargetLocks,
@@ -14,10 +15,11 @@ from chalicelib.adapters.dynamodb import (
     Tables,
 )
 from chalicelib.domain.promotion import Promotion
-from chalicelib.ports import Baselines, PromotionStore, TargetLocks, Targets
+from chalicelib.ports import Baselines, Catalogues, PromotionStore, TargetLocks, Targets
 from tests.factories import KIM, an_operator
 from tests.fakes import (
     FakeBaselines,
+    FakeCatalogues,
     FakeOperators,
     FakePromotionStore,
     FakeTargetLocks,
@@ -33,6 +35,7 @@ class Stores:
     locks: TargetLocks
     operators: FakeOperators | DynamoDBOperators
     targets: Targets
+    catalogues: Catalogues
     baselines: Baselines
     #: Take the promotion's flag lock away behind its back.
     give_flag_lock_back: Callable[[Promotion], object]
@@ -48,12 +51,13 @@ def stores(request: pytest.FixtureRequest) -> Stores:
 
 def _fakes() -> Stores:
     operators, locks = FakeOperators(), FakeTargetLocks()
-    promotions = FakePromotionStore(operators, locks)
+    promotions = FakePromotionStore(operators, locks, entries=operators.entries)
     return Stores(
         promotions=promotions,
         locks=locks,
         operators=operators,
-        targets=FakeTargets(),
+        targets=FakeTargets(entries=promotions.entries),
+        catalogues=FakeCatalogues(entries=promotions.entries),
         baselines=FakeBaselines(promotions),
         give_flag_lock_back=lambda p: promotions.flag_locks.pop((p.target, p.flag), None),
     )
@@ -65,6 +69,7 @@ def _dynamodb(tables: Tables) -> Stores:
         locks=DynamoDBTargetLocks(tables),
         operators=DynamoDBOperators(tables),
         targets=DynamoDBTargets(tables),
+        catalogues=DynamoDBCatalogues(tables),
         baselines=DynamoDBBaselines(tables),
         give_flag_lock_back=lambda p: tables.locks(f"flag:{p.target}:{p.flag}").delete(),
     )

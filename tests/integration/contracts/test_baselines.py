@@ -2,10 +2,9 @@
 
 import pytest
 
-from chalicelib.domain.audit import Action
+from chalicelib.domain.audit import Act, Action
 from chalicelib.domain.drift import Baseline, Declared, Drift, DriftKind
 from chalicelib.domain.promotion import (
-    Act,
     Change,
     Effect,
     Promotion,

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.audit import Action, verify
+from chalicelib.domain.audit import Act, Action, verify
 from chalicelib.domain.lease import Lease
-from chalicelib.domain.operator import SpentCode
+from chalicelib.domain.operator import SpentCode, counted
 from chalicelib.domain.promotion import (
-    Act,
     Change,
     Effect,
     Promotion,
@@ -223,7 +222,8 @@ def test_a_right_code_clears_the_wrong_ones(stores: Stores) -> None:
     promotion = marked(stores.promotions)
     operator = stores.operators.get("kim")
     assert operator is not None
-    stores.operators.record_failure(operator, locked_until=START)
+    wrong = counted(operator, START, braked=True)
+    stores.operators.count_failure(operator, wrong)
 
     stores.promotions.commit(accepted(promotion), spend=spend(stores, 100))
 

@@ -9,7 +9,7 @@ import pyotp
 import pytest
 from moto import mock_aws
 
-from chalicelib.adapters.totp import PyotpSecondFactor
+from chalicelib.adapters.totp import KmsTotpSealer, PyotpSecondFactor
 from chalicelib.domain.operator import Operator
 from chalicelib.ports import SecondFactor
 from tests.factories import an_operator
@@ -39,11 +39,7 @@ def phone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     with mock_aws():
         kms = boto3.client("kms", region_name="eu-central-1")
         key = kms.create_key()["KeyMetadata"]["KeyId"]
-        sealed = kms.encrypt(
-            KeyId=key,
-            Plaintext=SECRET.encode(),
-            EncryptionContext={"operator": "kim"},
-        )["CiphertextBlob"]
+        sealed = KmsTotpSealer(kms=lambda: kms, key_id=key).seal("kim", SECRET)
         yield Phone(
             PyotpSecondFactor(kms=lambda: kms, key_id=key),
             an_operator(totp_ciphertext=sealed),

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain.audit import Action, StoredEntry, Verification, verify
-from chalicelib.domain.promotion import Act, Promotion, State, Step, advance
+from chalicelib.domain.audit import Act, Action, StoredEntry, Verification, verify
+from chalicelib.domain.promotion import Promotion, State, Step, advance
 from tests.factories import a_change
 from tests.fakes import START
 
@@ -45,7 +45,7 @@ def test_an_untouched_trail_verifies() -> None:
             {"to_state": "deployed"},
             {"step": "released"},
             {"facts": {"n": 99}},
-            {"promotion_id": "prm_other"},
+            {"subject": "prm_other"},
         ],
     ),
 )
@@ -97,7 +97,7 @@ def test_a_trail_that_was_rewritten_whole_does_not_fit_its_promotion() -> None:
 
     assert trail != other
     assert not verification.verified
-    assert verification.reason == "the newest entry is not the one that the promotion names"
+    assert verification.reason == "the newest entry is not the one that its subject names"
 
 
 def test_the_hash_is_the_same_after_a_round_trip_through_json() -> None:

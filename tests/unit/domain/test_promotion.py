@@ -6,8 +6,8 @@ from itertools import product
 
 import pytest
 
-from chalicelib.domain.audit import Action
-from chalicelib.domain.promotion import NEXT, Act, State, Step, advance
+from chalicelib.domain.audit import Act, Action
+from chalicelib.domain.promotion import NEXT, State, Step, advance
 from tests.factories import a_change, a_promotion, deploying
 from tests.fakes import START
 

@@ -507,7 +507,8 @@ def test_a_value_that_is_stored_without_a_release_is_stored_not_live(
     assert judge(taken(), view, now=LATE) == NotLive(
         effect=Effect.STORED_NOT_LIVE,
         reason="Heroku holds the value but made no release for it; "
-        "it would go live with the target's next release.",
+        "it goes live with the target's next release, whoever makes it "
+        "(heroku releases:retry, or a deployment).",
     )
 
 

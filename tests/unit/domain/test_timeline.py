@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from chalicelib.domain.audit import Action, StoredEntry, Verification, verify
+from chalicelib.domain.audit import Act, Action, StoredEntry, Verification, verify
+from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.promotion import (
-    Act,
     Change,
     Effect,
     Promotion,
@@ -16,10 +16,13 @@ from chalicelib.domain.promotion import (
     State,
     Step,
     advance,
+    mark,
 )
 from chalicelib.domain.timeline import spoken, timeline
-from tests.factories import CONFIG_VAR, FLAG, KIM, TARGET, a_change
+from chalicelib.usecases.conclude import ConcludeOrder
+from tests.factories import CONFIG_VAR, FLAG, KIM, SAM, TARGET, a_change
 from tests.fakes import START
+from tests.world import World
 
 WHOLE = Verification(verified=True)
 MINUTE = timedelta(minutes=1)
@@ -385,7 +388,7 @@ def test_a_trail_that_was_cut_off_together_with_the_head_shows_by_its_length() -
     assert verification == Verification(
         verified=False,
         broken_at=2,
-        reason="the promotion is at version 2; the trail ends at 1",
+        reason="its subject is at version 2; the trail ends at 1",
     )
 
 
@@ -397,7 +400,7 @@ def test_a_trail_that_is_gone_does_not_verify() -> None:
     assert verification == Verification(
         verified=False,
         broken_at=1,
-        reason="the promotion is at version 1; the trail ends at 0",
+        reason="its subject is at version 1; the trail ends at 0",
     )
 
 
@@ -425,3 +428,78 @@ def test_an_empty_fact_does_not_open_a_code_span(note: str) -> None:
 
     assert "``" not in text
     assert "note (empty)" in text
+
+
+# What operators and policies add
+
+
+def settled_by_hand(world: World) -> list[str]:
+    """The rows of a promotion that was completed by hand, without Heroku."""
+    promotion = world.promoted()
+    world.apps.failures["releases"] = [Unavailable()]
+    order = ConcludeOrder(
+        promotion_id=promotion.id,
+        caller=replace(SAM, via="console"),
+        code=world.code,
+        if_version=None,
+        key=None,
+        reason="It | is live: I looked.",
+        rca_url="https://wiki.example/rca/7",
+        force=True,
+    )
+    after = world.conclude.complete(order).promotion
+    text = timeline(after, world.store.trail(after.id), WHOLE, now=world.clock.now())
+    return text.splitlines()
+
+
+def test_what_an_operator_saw_reads_as_facts_and_not_as_code(world: World) -> None:
+    *_, row = settled_by_hand(world)
+
+    assert row == (
+        "| 2026-05-09 04:28:30 | 30 s | sam | complete: `deployed`. value `true`; "
+        r"effect `unknown`; reason `It \| is live: I looked.`; forced `True`; "
+        r"evidence (finding `unreachable`; seen\_at `2026-05-09T04:28:30.000000Z`; "
+        "said `Heroku could not be read: it did not answer in time, or not usefully. What the "
+        "target holds is not known.`; effect `unknown`); "
+        r"rca\_url `https://wiki.example/rca/7`; via `console` |"
+    )
+
+
+def test_what_an_operator_settled_says_so_above_the_timeline(world: World) -> None:
+    lines = settled_by_hand(world)
+
+    assert "- State: `deployed`, effect `unknown`" in lines
+    assert "- Reason: It \\| is live: I looked." in lines
+    assert "- Retrospective: <https://wiki.example/rca/7>" in lines
+
+
+def test_several_things_in_one_fact_are_listed() -> None:
+    facts = {"acknowledged": ["freeze:year-end", "no_op:v`2|"], "approvals_reset": []}
+    staged = step(marked(), Action.STAGE, at=START, facts=facts, state=State.STAGED)
+
+    (row,) = rows(staged)
+
+    assert row.endswith(
+        r"stage: `staged`. acknowledged `freeze:year-end`, `no_op:v'2\|`; approvals\_reset (none) |"
+    )
+
+
+def test_a_new_promotion_begins_with_what_it_came_of() -> None:
+    facts = {"reverts": "prm_1", "target": TARGET, "flag": FLAG, "value": None, "reason": None}
+    act = Act(actor="kim", action=Action.ROLLBACK, at=START, facts=facts)
+    back = mark(
+        promotion_id="prm_2",
+        target=TARGET,
+        flag=FLAG,
+        value=None,
+        note=None,
+        act=act,
+        state=State.DEPLOYING,
+        step=Step.QUEUED,
+    )
+
+    (row,) = rows(back)
+    assert row == (
+        "| 2026-05-09 04:28:00 | 0 s | kim | rollback: `deploying`. reverts `prm_1`; "
+        f"target `{TARGET}`; flag `{FLAG}`; value (absent) |"
+    )

@@ -13,7 +13,7 @@ from chalicelib.ports import Clash, Lost, Query
 from chalicelib.usecases.acknowledge import Acknowledge
 from chalicelib.usecases.browse import Browse
 from chalicelib.usecases.edit import Edit
-from chalicelib.usecases.targets import ListTargets, ShowLock, ShowTarget
+from chalicelib.usecases.targets import ListTargets, ShowLock
 from tests.factories import KIM, SAM, TARGET, VERA
 from tests.fakes import START
 from tests.world import World
@@ -327,7 +327,8 @@ def test_a_code_whose_operators_record_moved_for_another_reason_is_judged_again(
     promotion = world.mark()
 
     def guess_wrong() -> None:
-        world.operators.record_failure(world.operators.operators["kim"], locked_until=None)
+        kim = world.operators.operators["kim"]
+        world.operators.put(replace(kim, failures=kim.failures + 1))
 
     before_the_next_write(world, guess_wrong)
 
@@ -399,12 +400,10 @@ READINGS: dict[str, Callable[[World, Promotion, Caller], object]] = {
     ),
     "show": lambda world, promotion, caller: world.show_it(promotion.id, caller=caller),
     "list_targets": lambda world, _, caller: ListTargets(targets=world.targets)(caller=caller),
-    "show_target": lambda world, _, caller: ShowTarget(targets=world.targets)(
+    "show_target": lambda world, _, caller: world.show_target(TARGET, caller=caller),
+    "show_lock": lambda world, _, caller: ShowLock(targets=world.targets, locks=world.locks)(
         TARGET, caller=caller
     ),
-    "show_lock": lambda world, _, caller: ShowLock(
-        show_target=ShowTarget(targets=world.targets), locks=world.locks
-    )(TARGET, caller=caller),
 }
 
 

@@ -8,9 +8,10 @@ from chalicelib.domain.errors import Code, Rejected, Unavailable
 from chalicelib.domain.lease import Waiting
 from chalicelib.domain.operator import Caller
 from chalicelib.domain.promotion import Effect, Promotion, SettledBy, State
+from chalicelib.domain.record import verify_record
 from chalicelib.domain.target import Target
 from chalicelib.usecases.authorize import Authorize
-from chalicelib.usecases.targets import ListTargets, Policy, PutTarget, ShowTarget
+from chalicelib.usecases.targets import ListTargets, PutTarget
 from tests.factories import KIM, SAM, TARGET, VERA, an_operator
 from tests.world import World
 
@@ -67,9 +68,16 @@ class TestShow:
         offers = world.show_it(promotion.id, caller=KIM).offers
 
         assert {offer.action: offer.allowed for offer in offers} == {
+            "stage": True,
+            "approve": False,
             "promote": True,
+            "break_glass": False,
             "cancel": True,
             "ack": False,
+            "complete": False,
+            "fail": False,
+            "retry": False,
+            "rollback": False,
         }
 
     def test_actions_say_why_a_viewer_may_not(self, world: World) -> None:
@@ -77,20 +85,28 @@ class TestShow:
 
         offers = world.show_it(promotion.id, caller=VERA).offers
 
-        assert {offer.reason for offer in offers if offer.action != "ack"} == {
-            "You are a viewer; this needs a promoter.",
-        }
+        refused = {offer.action: offer.reason for offer in offers}
+        for action in ("stage", "approve", "promote", "break_glass", "cancel"):
+            assert refused[action] == "You are a viewer; this needs a promoter."
 
     def test_actions_say_why_the_state_does_not_admit_them(self, world: World) -> None:
         promotion = world.promoted()
 
         offers = world.show_it(promotion.id, caller=SAM).offers
 
-        assert {offer.action: offer.reason for offer in offers} == {
-            "promote": "It is deploying already, and moves without you.",
-            "cancel": "It is deploying already, and moves without you.",
-            "ack": None,
-        }
+        refused = {offer.action: offer.reason for offer in offers}
+        assert [refused[action] for action in ("ack", "complete", "fail")] == [None, None, None]
+        for action in ("stage", "approve", "promote", "cancel", "retry", "rollback"):
+            assert refused[action] == "It is deploying already, and moves without you."
+
+    def test_the_escape_hatch_says_who_may_open_it(self, world: World) -> None:
+        promotion = world.promoted()
+
+        offers = world.show_it(promotion.id, caller=KIM).offers
+
+        refused = {offer.action: offer.reason for offer in offers}
+        assert refused["complete"] == "You are a promoter; this needs a superadmin."
+        assert refused["fail"] == "You are a promoter; this needs a superadmin."
 
     def test_a_deploying_promotion_shows_what_its_target_waits_for(self, world: World) -> None:
         world.apps.phase = None
@@ -163,15 +179,15 @@ class TestAuthorize:
 class TestTargets:
     def put(self, world: World, caller: Caller = SAM, **kwargs: object) -> Target:
         version = kwargs.pop("if_version", None)
-        policy = Policy(**({"max_flags_per_release": 5} | kwargs))  # type: ignore[arg-type]
-        put = PutTarget(targets=world.targets)
-        return put("new-app", policy, caller=caller, if_version=version)  # type: ignore[arg-type]
+        wanted = Target(app="new-app", **({"max_flags_per_release": 5} | kwargs))  # type: ignore[arg-type]
+        put = PutTarget(targets=world.targets, clock=world.clock)
+        return put(wanted, caller=caller, if_version=version)  # type: ignore[arg-type]
 
     def test_a_superadmin_lists_a_target(self, world: World) -> None:
         target = self.put(world)
 
-        assert target == Target(app="new-app", version=1, max_flags_per_release=5)
-        assert ShowTarget(targets=world.targets)("new-app", caller=VERA) == target
+        assert (target.version, target.max_flags_per_release) == (1, 5)
+        assert world.show_target("new-app", caller=VERA).target == target
         apps = [target.app for target in ListTargets(targets=world.targets)(caller=VERA)]
         assert apps == ["new-app", TARGET]
 
@@ -194,9 +210,24 @@ class TestTargets:
         assert rejected.value.code is Code.VERSION_STALE
         assert world.targets.targets["new-app"].version == 2
 
+    def test_each_policy_is_in_the_targets_own_audit_trail(self, world: World) -> None:
+        self.put(world)
+        target = self.put(world, min_approvals=2)
+
+        trail = world.store.trail("target:new-app")
+
+        assert [stored.entry.facts["min_approvals"] for stored in trail] == [0, 2]
+        assert verify_record(target, trail).verified
+
+    def test_the_same_policy_again_writes_nothing(self, world: World) -> None:
+        self.put(world)
+
+        assert self.put(world).version == 1
+        assert len(world.store.trail("target:new-app")) == 1
+
     def test_an_unlisted_target_is_not_found(self, world: World) -> None:
         with pytest.raises(Rejected) as rejected:
-            ShowTarget(targets=world.targets)("nobodys", caller=VERA)
+            world.show_target("nobodys", caller=VERA)
 
         assert rejected.value.code is Code.NOT_FOUND
 

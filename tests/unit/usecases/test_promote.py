@@ -132,22 +132,6 @@ def test_a_lock_ends_after_a_quarter_of_an_hour(world: World) -> None:
     assert world.operators.operators["kim"].failures == 0
 
 
-def test_of_guesses_judged_side_by_side_each_is_counted(world: World) -> None:
-    promotion = world.mark()
-    record_failure = world.operators.record_failure
-
-    def record_after_a_rival(operator: object, **kwargs: object) -> bool:
-        world.operators.record_failure = record_failure  # type: ignore[method-assign]
-        record_failure(world.operators.operators["kim"], locked_until=None)
-        return record_failure(operator, **kwargs)  # type: ignore[arg-type]
-
-    world.operators.record_failure = record_after_a_rival  # type: ignore[method-assign]
-
-    rejected_code(world, promotion=promotion, code="000000")
-
-    assert world.operators.operators["kim"].failures == 2
-
-
 def test_without_a_code_nothing_happens(world: World) -> None:
     assert rejected_code(world, code=None) is Code.TOTP_REQUIRED
 

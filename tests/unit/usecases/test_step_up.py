@@ -7,23 +7,26 @@ from datetime import datetime, timedelta
 import pytest
 
 from chalicelib.domain.errors import Code, Rejected
-from chalicelib.domain.operator import Operator, SpentCode, lock_after
+from chalicelib.domain.moment import spell
+from chalicelib.domain.operator import BRAKE_AFTER, PERIOD, Caller, Operator, Role, SpentCode
+from chalicelib.domain.record import Revision, verify_record
 from chalicelib.usecases.authorize import Authorize
 from chalicelib.usecases.step_up import StepUp
-from tests.factories import KIM, an_operator
+from tests.factories import KIM, SAM, an_operator
 from tests.fakes import START, FakeClock, FakeOperators, FakeSecondFactor, code_of
 
 STEP = int(START.timestamp()) // 30
 RIGHT, WRONG = code_of(STEP), "000000"
+VIA_CONSOLE = replace(KIM, via="console")
 
 
 @dataclass
 class ContestedOperators(FakeOperators):
-    """Operators of whom somebody else moves the record whenever a failure is to be recorded."""
+    """Operators of whom somebody else moves the record whenever a wrong code is to be counted."""
 
     asked: int = 0
 
-    def record_failure(self, operator: Operator, *, locked_until: datetime | None) -> bool:  # noqa: ARG002 - the port's signature
+    def count_failure(self, before: Operator, after: Operator) -> bool:  # noqa: ARG002 - the port's signature
         self.asked += 1
         return False
 
@@ -46,15 +49,27 @@ class Desk:
     operators: FakeOperators = field(default_factory=FakeOperators)
     second_factor: WatchedSecondFactor = field(default_factory=WatchedSecondFactor)
     clock: FakeClock = field(default_factory=FakeClock)
+    caller: Caller = KIM
 
     def kim_is(self, **fields: object) -> Operator:
         operator = an_operator(KIM, **fields)
         self.operators.put(operator)
         return operator
 
+    def others_try(self, wrong_codes: int) -> None:
+        for _ in range(wrong_codes):
+            self.operators.count_wrong_code(self.clock.now())
+
     @property
     def kim(self) -> Operator:
         return self.operators.operators["kim"]
+
+    @property
+    def told(self) -> list[dict[str, object]]:
+        """The facts of Kim's audit entries."""
+        stored = self.operators.entries.get("operator:kim", [])
+        assert verify_record(self.kim, stored).verified
+        return [dict(each.entry.facts) for each in stored]
 
     @property
     def step_up(self) -> StepUp:
@@ -65,11 +80,11 @@ class Desk:
         )
 
     def spends(self, code: str | None = RIGHT) -> SpentCode:
-        return self.step_up(KIM, code)
+        return self.step_up(self.caller, code)
 
     def refuses(self, code: str | None = RIGHT) -> Rejected:
         with pytest.raises(Rejected) as rejected:
-            self.step_up(KIM, code)
+            self.step_up(self.caller, code)
         return rejected.value
 
 
@@ -78,18 +93,22 @@ def desk() -> Desk:
     return Desk()
 
 
+# Right codes
+
+
 def test_a_right_code_is_to_be_spent_on_the_record_that_it_was_judged_by(desk: Desk) -> None:
     operator = desk.kim_is(failures=3)
 
     assert desk.spends() == SpentCode(operator=operator, timecode=STEP)
 
 
-def test_a_right_code_is_not_spent_yet(desk: Desk) -> None:
+def test_a_right_code_is_not_spent_yet_and_nowhere_counted(desk: Desk) -> None:
     operator = desk.kim_is(failures=3)
 
     desk.spends()
 
     assert desk.kim == operator
+    assert desk.operators.wrong_codes == {}
 
 
 def test_a_code_that_is_newer_than_the_last_one_is_right(desk: Desk) -> None:
@@ -127,19 +146,31 @@ def test_a_code_that_was_used_is_refused_before_anything_is_written(desk: Desk) 
     assert desk.kim == operator
 
 
+@pytest.mark.parametrize("last_timecode", [STEP, STEP + 1])
+def test_a_code_that_was_spent_meanwhile_is_told_from_a_record_that_moved(
+    desk: Desk,
+    last_timecode: int,
+) -> None:
+    spend = SpentCode(operator=desk.kim_is(), timecode=STEP)
+    desk.step_up.require_unspent(spend)
+    desk.kim_is(last_timecode=last_timecode)
+
+    with pytest.raises(Rejected) as rejected:
+        desk.step_up.require_unspent(spend)
+
+    assert rejected.value.code is Code.TOTP_REUSED
+
+
+# Wrong codes
+
+
 @pytest.mark.parametrize(
     ("failures", "consequence"),
     [
         (0, "4 more lock you out."),
         (1, "3 more lock you out."),
         (2, "2 more lock you out."),
-        (3, "1 more lock you out."),
-        (4, "You are locked out for a while."),
-        (5, "4 more lock you out."),
-        (6, "3 more lock you out."),
-        (7, "2 more lock you out."),
-        (8, "1 more lock you out."),
-        (9, "You are locked out for a while."),
+        (3, "One more locks you out."),
     ],
 )
 def test_a_wrong_code_says_how_many_more_lock(
@@ -158,65 +189,190 @@ def test_a_wrong_code_says_how_many_more_lock(
     )
 
 
-@pytest.mark.parametrize(
-    ("failures", "minutes"),
-    [(0, None), (3, None), (4, 15), (5, None), (8, None), (9, 30)],
-)
-def test_every_fifth_wrong_code_is_recorded_with_its_lock(
-    desk: Desk,
-    failures: int,
-    minutes: int | None,
-) -> None:
-    desk.kim_is(failures=failures)
+def test_near_the_end_of_a_period_fewer_lock(desk: Desk) -> None:
+    desk.kim_is(wrong_codes=18, wrong_since=START)
+
+    assert "One more locks you out." in desk.refuses(WRONG).detail
+
+
+def test_a_wrong_code_that_locks_nobody_is_counted_without_an_audit_entry(desk: Desk) -> None:
+    operator = desk.kim_is(failures=3)
 
     desk.refuses(WRONG)
 
-    until = None if minutes is None else START + timedelta(minutes=minutes)
-    assert (desk.kim.failures, desk.kim.locked_until) == (failures + 1, until)
+    assert desk.kim == replace(operator, failures=4, wrong_codes=1, wrong_since=START)
+    assert desk.told == []
+    assert desk.operators.count_wrong_code(START) == 2
 
 
-def test_who_is_locked_out_hears_until_when_and_for_how_long(desk: Desk) -> None:
-    desk.kim_is(failures=5, locked_until=START + timedelta(minutes=7, seconds=30))
+def test_the_fifth_wrong_code_locks_out_and_is_audited(desk: Desk) -> None:
+    desk.kim_is(failures=4, wrong_codes=7, wrong_since=START)
+
+    desk.refuses(WRONG)
+
+    until = START + timedelta(minutes=15)
+    assert (desk.kim.failures, desk.kim.locks, desk.kim.locked_until) == (0, 1, until)
+    assert desk.told == [{"until": spell(until), "wrong_codes": 8, "braked": False}]
+
+
+def test_a_lock_out_is_the_operators_own_act(desk: Desk) -> None:
+    desk.kim_is(failures=4)
+
+    desk.refuses(WRONG)
+
+    entry = desk.operators.entries["operator:kim"][0].entry
+    assert (entry.actor, entry.action, entry.at) == ("kim", "lock_out", START)
+
+
+def test_a_lock_out_through_a_service_shows_the_service(desk: Desk) -> None:
+    desk.kim_is(failures=4)
+    desk.caller = VIA_CONSOLE
+
+    rejected = desk.refuses(WRONG)
+
+    assert desk.told[0]["via"] == "console"
+    assert "somebody holds your token or that of console" in rejected.detail
+
+
+def test_the_wrong_code_that_locks_says_until_when_and_what_to_do(desk: Desk) -> None:
+    desk.kim_is(failures=4)
+
+    rejected = desk.refuses(WRONG)
+
+    assert rejected.code is Code.TOTP_INVALID
+    assert rejected.detail == (
+        "Wrong code. Nothing was changed. No code of yours is looked at until "
+        "2026-05-09T04:43:00Z: wait, or ask a superadmin to unlock you. If these were not all "
+        "your codes, somebody holds your token: have it rotated. "
+        "Check that the clock of your phone is right."
+    )
+
+
+def test_the_twentieth_of_a_period_locks_until_it_is_over(desk: Desk) -> None:
+    since = START - timedelta(days=1)
+    desk.kim_is(wrong_codes=19, wrong_since=since)
+
+    desk.refuses(WRONG)
+
+    assert desk.kim.locked_until == since + PERIOD
+
+
+@pytest.mark.parametrize(("others", "braked"), [(BRAKE_AFTER - 1, False), (BRAKE_AFTER, True)])
+def test_while_many_codes_are_wrong_a_single_one_locks(
+    desk: Desk,
+    others: int,
+    *,
+    braked: bool,
+) -> None:
+    desk.kim_is()
+    desk.others_try(others)
+
+    rejected = desk.refuses(WRONG)
+
+    assert desk.kim.locked(START) == braked
+    assert [facts["braked"] for facts in desk.told] == [True] * braked
+    assert ("so a single one locks" in rejected.detail) == braked
+
+
+def test_the_next_hour_is_judged_by_its_own_wrong_codes(desk: Desk) -> None:
+    desk.kim_is()
+    desk.others_try(BRAKE_AFTER)
+    desk.clock.advance(timedelta(minutes=32))
+
+    desk.refuses(WRONG)
+
+    assert desk.kim.failures == 1
+
+
+def test_a_right_code_is_taken_however_many_codes_of_others_are_wrong(desk: Desk) -> None:
+    desk.kim_is()
+    desk.others_try(BRAKE_AFTER + 1)
+
+    assert desk.spends().timecode == STEP
+
+
+# Locked out
+
+
+def test_who_is_locked_out_hears_until_when_and_what_to_do(desk: Desk) -> None:
+    desk.kim_is(locked_until=START + timedelta(minutes=7, seconds=30))
 
     rejected = desk.refuses()
 
     assert rejected.code is Code.TOTP_LOCKED
     assert rejected.retry_after == timedelta(minutes=7, seconds=30)
-    assert "until 2026-05-09T04:35:30Z" in rejected.detail
+    assert rejected.detail == (
+        "Too many wrong codes. Nothing was changed. No code of yours is looked at until "
+        "2026-05-09T04:35:30Z: wait, or ask a superadmin to unlock you. If these were not all "
+        "your codes, somebody holds your token: have it rotated."
+    )
 
 
 def test_while_somebody_is_locked_out_no_code_is_judged_or_counted(desk: Desk) -> None:
-    operator = desk.kim_is(failures=5, locked_until=START + timedelta(microseconds=1))
+    operator = desk.kim_is(locked_until=START + timedelta(microseconds=1))
 
     desk.refuses(WRONG)
 
     assert desk.second_factor.judged == []
     assert desk.kim == operator
+    assert desk.operators.wrong_codes == {}
 
 
 def test_the_moment_the_lock_ends_a_right_code_is_taken(desk: Desk) -> None:
-    desk.kim_is(failures=5, locked_until=START)
+    desk.kim_is(locks=1, locked_until=START)
 
     assert desk.spends().timecode == STEP
 
 
-def test_a_wrong_code_that_loses_to_another_is_judged_by_the_record_as_it_is_then(
-    desk: Desk,
-) -> None:
+# Side by side
+
+
+def test_a_wrong_code_that_loses_to_the_one_that_locks_is_not_judged_again(desk: Desk) -> None:
     desk.kim_is(failures=4)
-    record_failure = desk.operators.record_failure
+    write = desk.operators.write
+    locked: list[bool] = []
 
-    def after_the_other(operator: Operator, *, locked_until: datetime | None) -> bool:
-        lasts = desk.clock.now() + timedelta(minutes=15)
-        record_failure(desk.kim, locked_until=lasts)
-        return record_failure(operator, locked_until=locked_until)
+    def after_the_other(revision: Revision[Operator]) -> None:
+        if not locked:
+            locked.append(True)
+            desk.refuses(WRONG)
+        write(revision)
 
-    desk.operators.record_failure = after_the_other  # type: ignore[method-assign]
+    desk.operators.write = after_the_other  # type: ignore[method-assign, assignment]
 
     rejected = desk.refuses(WRONG)
 
     assert rejected.code is Code.TOTP_LOCKED
-    assert desk.kim.failures == 5
+    assert (desk.kim.locks, desk.kim.wrong_codes) == (1, 1)
+    assert len(desk.told) == 1
+
+
+def test_a_wrong_code_that_loses_to_another_is_counted_after_it(desk: Desk) -> None:
+    desk.kim_is()
+    count_failure = desk.operators.count_failure
+    tried: list[bool] = []
+
+    def after_the_other(before: Operator, after: Operator) -> bool:
+        if not tried:
+            tried.append(True)
+            desk.refuses(WRONG)
+        return count_failure(before, after)
+
+    desk.operators.count_failure = after_the_other  # type: ignore[method-assign]
+
+    rejected = desk.refuses(WRONG)
+
+    assert "3 more lock you out." in rejected.detail
+    assert desk.kim.failures == 2
+
+
+def test_a_wrong_code_that_is_judged_again_is_one_of_the_hour(desk: Desk) -> None:
+    desk.operators = ContestedOperators()
+    desk.kim_is()
+
+    desk.refuses(WRONG)
+
+    assert list(desk.operators.wrong_codes.values()) == [1]
 
 
 def test_where_others_win_five_times_nothing_is_decided() -> None:
@@ -229,6 +385,9 @@ def test_where_others_win_five_times_nothing_is_decided() -> None:
     assert rejected.code is Code.CONTENTION
     assert operators.asked == 5
     assert desk.kim == operator
+
+
+# Who may not show one
 
 
 def test_an_operator_who_is_gone_may_not_call(desk: Desk) -> None:
@@ -247,6 +406,25 @@ def test_an_operator_who_is_disabled_may_not_call_whatever_the_code(desk: Desk, 
     assert desk.kim == operator
 
 
+@pytest.mark.parametrize("code", [RIGHT, WRONG])
+def test_a_service_has_no_codes(desk: Desk, code: str) -> None:
+    operator = desk.kim_is(role=Role.SERVICE, totp_ciphertext=b"")
+
+    rejected = desk.refuses(code)
+
+    assert rejected.code is Code.ROLE_INSUFFICIENT
+    assert desk.second_factor.judged == []
+    assert desk.kim == operator
+
+
+def test_through_a_service_it_is_the_operators_own_code(desk: Desk) -> None:
+    operator = desk.kim_is()
+    desk.operators.put(an_operator(SAM))
+    desk.caller = VIA_CONSOLE
+
+    assert desk.spends().operator == operator
+
+
 def test_without_a_code_one_is_asked_for_before_anybody_is_looked_up(desk: Desk) -> None:
     assert desk.refuses(None).code is Code.TOTP_REQUIRED
 
@@ -260,21 +438,6 @@ def test_a_malformed_code_is_refused_before_anybody_is_looked_up(desk: Desk, cod
 
     assert rejected.code is Code.INVALID_REQUEST
     assert [error.field for error in rejected.errors] == ["X-TOTP"]
-
-
-# How long a lock lasts
-
-
-def test_no_wrong_code_is_no_lock() -> None:
-    assert lock_after(0) is None
-
-
-@pytest.mark.parametrize(
-    ("failures", "doublings"),
-    [(50, 9), (55, 10), (60, 10), (65, 10), (5_000_000, 10)],
-)
-def test_a_lock_doubles_ten_times_and_no_more(failures: int, doublings: int) -> None:
-    assert lock_after(failures) == timedelta(minutes=15) * 2**doublings
 
 
 # Who calls
@@ -322,3 +485,10 @@ def test_a_secret_may_hold_dots() -> None:
     operators = FakeOperators({"kim": an_operator(KIM, token_sha256=dotted)})
 
     assert Authorize(operators=operators)("Bearer kim.a.b.c") == KIM
+
+
+def test_a_services_token_tells_a_service() -> None:
+    console = Caller(name="console", role=Role.SERVICE)
+    operators = FakeOperators({"console": an_operator(console)})
+
+    assert Authorize(operators=operators)("Bearer console.secret") == console

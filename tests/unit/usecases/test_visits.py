@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from chalicelib.domain.audit import Action, AuditEntry
-from chalicelib.domain.errors import AccessDenied, LeaseLost, TryAgain, Unavailable
+from chalicelib.domain.errors import AccessDenied, Ambiguous, LeaseLost, TryAgain, Unavailable
 from chalicelib.domain.lease import LEASE_LASTS, Lease, TargetLock, Waiting, WaitingOn
 from chalicelib.domain.promotion import Change, Effect, Promotion, State, Step
-from chalicelib.domain.release import Release, ReleaseStatus
+from chalicelib.domain.release import AppConfig, Release, ReleaseStatus
 from chalicelib.domain.target import Target
 from chalicelib.ports import Usage
 from chalicelib.usecases.acknowledge import Acknowledge
@@ -39,9 +39,9 @@ class WatchedApps(FakeApps):
         self.words.append(self.locks.get(app).waiting_on)
         return super().releases(app, after=after)
 
-    def config_vars(self, app: str) -> Mapping[str, str]:
-        self.asked.append("config_vars")
-        return super().config_vars(app)
+    def config(self, app: str) -> AppConfig:
+        self.asked.append("config")
+        return super().config(app)
 
     def set_config_vars(self, app: str, changes: Mapping[str, str | None]) -> None:
         self.asked.append("set_config_vars")
@@ -201,8 +201,25 @@ def test_a_held_target_is_looked_at_when_its_lease_ends_and_not_sooner_than_a_se
     assert looks_again_after(report) == after
 
 
-def test_a_target_that_is_not_listed_any_more_is_worked_on_all_the_same(world: World) -> None:
+def test_a_target_that_is_not_listed_any_more_gets_nothing_new(world: World) -> None:
     promotion = world.promoted()
+    world.targets.targets.clear()
+
+    world.work(promotion)
+
+    failed = world.now(promotion)
+    assert (failed.state, failed.effect) == (State.FAILED, Effect.NONE)
+    assert failed.reason is not None
+    assert "is no listed target" in failed.reason
+    assert world.apps.patches == []
+
+
+def test_what_was_begun_at_a_target_is_gone_through_with_when_it_is_listed_no_more(
+    world: World,
+) -> None:
+    world.apps.failures["set_config_vars_answer"] = [Ambiguous()]
+    promotion = world.promoted()
+    world.work(promotion)
     world.targets.targets.clear()
 
     world.work(promotion)
@@ -601,7 +618,7 @@ def test_a_worker_whose_write_meets_a_newer_lease_stops_at_once(
     report = world.work(promotion)
 
     assert looks_again_after(report) == LEASE_LASTS
-    assert apps.asked == ["releases", "config_vars"]
+    assert apps.asked == ["releases", "config"]
     assert world.clock.now() == began
 
 

@@ -5,11 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.domain.audit import Action
+from chalicelib.domain.audit import Act, Action
 from chalicelib.domain.ladder import Ladder
 from chalicelib.domain.notice import Notice, notice_of
 from chalicelib.domain.promotion import (
-    Act,
     Effect,
     Promotion,
     Rung,

@@ -348,7 +348,7 @@ def test_a_patch_that_never_arrived_is_sent_by_the_next_look(world: World) -> No
 
 @pytest.mark.parametrize(
     "call",
-    ["config_vars", "releases", "set_config_vars", "release_config_vars"],
+    ["config", "releases", "set_config_vars", "release_config_vars"],
 )
 def test_heroku_being_away_fails_nothing_and_says_so(world: World, call: str) -> None:
     world.apps.failures[call] = [TryAgain("Heroku did not answer.")]
@@ -363,7 +363,7 @@ def test_heroku_being_away_fails_nothing_and_says_so(world: World, call: str) ->
 
 
 def test_a_refused_token_fails_no_promotion_and_is_reported_at_once(world: World) -> None:
-    world.apps.failures["config_vars"] = [AccessDenied("Heroku answered 401.")]
+    world.apps.failures["config"] = [AccessDenied("Heroku answered 401.")]
     promotion = world.promoted()
 
     report = world.work(promotion)
@@ -374,7 +374,7 @@ def test_a_refused_token_fails_no_promotion_and_is_reported_at_once(world: World
 
 def test_since_when_heroku_is_away_survives_the_next_look(world: World) -> None:
     promotion = world.promoted()
-    world.apps.failures["config_vars"] = [TryAgain("one"), TryAgain("two")]
+    world.apps.failures["config"] = [TryAgain("one"), TryAgain("two")]
     since = world.clock.now()
     world.work(promotion)
     world.clock.advance(timedelta(minutes=3))
@@ -401,7 +401,7 @@ def test_only_the_guilty_promotion_of_a_refused_patch_fails(world: World) -> Non
 
 def test_a_target_that_heroku_does_not_know_fails_what_waits_for_it(world: World) -> None:
     promotion = world.promoted()
-    world.apps.failures["config_vars"] = [Refused("Heroku answered 404 not_found.")]
+    world.apps.failures["config"] = [Refused("Heroku answered 404 not_found.")]
 
     world.work(promotion)
 
@@ -460,7 +460,7 @@ def test_a_worker_that_lost_its_lease_stops_before_the_patch(world: World) -> No
 
 def test_a_bug_in_a_look_frees_the_target(world: World) -> None:
     promotion = world.promoted()
-    world.apps.failures["config_vars"] = [ZeroDivisionError()]
+    world.apps.failures["config"] = [ZeroDivisionError()]
 
     with pytest.raises(ZeroDivisionError):
         world.work(promotion)

@@ -10,7 +10,7 @@ import pytest
 from chalicelib.domain.errors import AccessDenied, Ambiguous, Refused, TryAgain
 from chalicelib.domain.lease import Waiting
 from chalicelib.domain.promotion import Change, Effect, Promotion, State, Step
-from chalicelib.domain.release import Release, ReleaseStatus
+from chalicelib.domain.release import AppConfig, Release, ReleaseStatus
 from chalicelib.domain.target import Target
 from tests.factories import CONFIG_VAR, TARGET
 from tests.fakes import FakeApps
@@ -205,12 +205,12 @@ def test_a_target_that_is_refused_while_the_lease_is_lost_is_left_to_the_other_w
 ) -> None:
     promotion = world.promoted()
 
-    def refused_late(app: str) -> Mapping[str, str]:
+    def refused_late(app: str) -> AppConfig:
         now = world.clock.now() + timedelta(seconds=7)
         world.locks.acquire(app, holder="thief", now=now, until=now + timedelta(seconds=6))
         raise Refused
 
-    world.apps.config_vars = refused_late  # type: ignore[method-assign]
+    world.apps.config = refused_late  # type: ignore[method-assign]
 
     report = world.work(promotion)
 
@@ -251,7 +251,7 @@ def test_a_release_phase_of_an_hour_costs_few_calls(world: World) -> None:
     world.apps.phase = timedelta(hours=1)
     promotion = world.promoted()
     calls = count()
-    for name in ("config_vars", "releases", "release_config_vars"):
+    for name in ("config", "releases", "release_config_vars"):
         call = getattr(world.apps, name)
         setattr(world.apps, name, lambda *a, call=call, **k: (next(calls), call(*a, **k))[1])
 

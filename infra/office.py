@@ -1,0 +1,132 @@
+"""Where operators of one stage are entered: its tables and key, with somebody's AWS credentials."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from botocore.config import Config
+from botocore.exceptions import ClientError, NoCredentialsError
+from pynamodb.connection import Connection
+
+from chalicelib.adapters.clock import SystemClock
+from chalicelib.adapters.dynamodb import (
+    DynamoDBOperators,
+    DynamoDBPromotionStore,
+    TableNames,
+    Tables,
+)
+from chalicelib.adapters.totp import KmsTotpSealer
+from infra.aws import Aws
+from infra.deploy import stack_name
+from infra.errors import DeployError
+
+if TYPE_CHECKING:
+    from mypy_boto3_kms import KMSClient
+
+_CONNECT_SECONDS, _READ_SECONDS, _TRIES = 5, 10, 3
+_CONFIG = Config(
+    connect_timeout=_CONNECT_SECONDS,
+    read_timeout=_READ_SECONDS,
+    retries={"mode": "standard", "total_max_attempts": _TRIES},
+)
+
+_DEPLOY = "make deploy STAGE={stage}"
+
+
+@dataclass(frozen=True)
+class _Tables(Tables):
+    """Tables that are spoken to as everything else of one AWS."""
+
+    aws: Aws
+
+    @cached_property
+    def connection(self) -> Connection:
+        """Credentials, region and address are `aws`'s."""
+        credentials = self.aws.session.get_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        frozen = credentials.get_frozen_credentials()
+        return Connection(
+            region=self.aws.session.region_name,
+            host=self.aws.endpoint_url,
+            connect_timeout_seconds=_CONNECT_SECONDS,
+            read_timeout_seconds=_READ_SECONDS,
+            max_retry_attempts=_TRIES - 1,
+            aws_access_key_id=frozen.access_key,
+            aws_secret_access_key=frozen.secret_key,
+            aws_session_token=frozen.token,
+        )
+
+
+def stack_outputs(aws: Aws, stage: str) -> Mapping[str, str]:
+    """What CloudFormation made for the stage. Raises DeployError where there is no such stack."""
+    where = aws.endpoint_url
+    client = aws.session.client("cloudformation", endpoint_url=where, config=_CONFIG)
+    try:
+        stack = client.describe_stacks(StackName=stack_name(stage))["Stacks"][0]
+    except ClientError as error:
+        if "does not exist" not in str(error):
+            raise
+        message = f"There is no stack {stack_name(stage)} in this account and region."
+        raise DeployError(message, hint=_DEPLOY.format(stage=stage)) from error
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Office:
+    """Where operators of one stage are entered."""
+
+    aws: Aws
+    stage: str
+    #: The stack's.
+    outputs: Mapping[str, str]
+
+    @cached_property
+    def tables(self) -> Tables:
+        """The stage's tables."""
+        names = {
+            field.name: self._output(f"{field.name.capitalize()}Table")
+            for field in fields(TableNames)
+        }
+        return _Tables(TableNames(**names), self.aws)
+
+    @cached_property
+    def operators(self) -> DynamoDBOperators:
+        """Its operators."""
+        return DynamoDBOperators(self.tables)
+
+    @cached_property
+    def promotions(self) -> DynamoDBPromotionStore:
+        """Where audit trails are read."""
+        return DynamoDBPromotionStore(self.tables)
+
+    @cached_property
+    def clock(self) -> SystemClock:
+        """The time of this machine."""
+        return SystemClock()
+
+    @cached_property
+    def sealer(self) -> KmsTotpSealer:
+        """What seals TOTP secrets for the stage's API to open."""
+        return KmsTotpSealer(kms=self._kms, key_id=self._output("TotpKeyId"))
+
+    @cached_property
+    def actor(self) -> str:
+        """Who does it, for the audit. No operator can be called so: their names have no colon."""
+        where = self.aws.endpoint_url
+        client = self.aws.session.client("sts", endpoint_url=where, config=_CONFIG)
+        arn = client.get_caller_identity()["Arn"]
+        return f"aws:{re.split('[:/]', arn)[-1]}"
+
+    def _kms(self) -> "KMSClient":
+        return self.aws.session.client("kms", endpoint_url=self.aws.endpoint_url, config=_CONFIG)
+
+    def _output(self, name: str) -> str:
+        if name not in self.outputs:
+            message = (
+                f"The stack {stack_name(self.stage)} has no output {name}: it is an older one."
+            )
+            raise DeployError(message, hint=_DEPLOY.format(stage=self.stage))
+        return self.outputs[name]

@@ -1,0 +1,14 @@
+"""Fixtures that several files of unit tests use."""
+
+import pytest
+
+import app
+from tests.doors import Api, WorldContainer
+from tests.world import World
+
+
+@pytest.fixture
+def api(world: World, monkeypatch: pytest.MonkeyPatch) -> Api:
+    """The HTTP doors, over the test's world."""
+    monkeypatch.setattr(app, "hoist", WorldContainer(world))
+    return Api(world)
