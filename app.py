@@ -1,5 +1,6 @@
 """Every Lambda of Hoist, as a table of contents: unwrap, call one use case, wrap."""
 
+import logging
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import wraps
@@ -40,6 +41,9 @@ from chalicelib.wire.problems import problem
 app = Chalice(app_name="hoist", configure_logs=False)
 hoist = Container()
 log = Logger(service="hoist")
+# At DEBUG, which Lambda's log settings can ask for, these two write whole requests: secrets too.
+for library in ("botocore", "urllib3"):
+    logging.getLogger(library).setLevel(logging.INFO)
 
 #: How long a stream function waits, at the most, before an entry is delivered again.
 CHANNEL_PAUSE = timedelta(seconds=15)

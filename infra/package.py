@@ -124,10 +124,13 @@ def _require_whole(template: Path) -> None:
 
 
 def _repack(source: Path, target: Path) -> None:
-    """Write the archive again in a fixed order: Chalice's is the file system's."""
+    """Write the archive again in a fixed order: Chalice's is the file system's.
+
+    What an import has left in the kept dependencies meanwhile does not ship.
+    """
     partial = target.with_suffix(".partial")
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as new:
-        for name in sorted(old.namelist()):
+        for name in sorted(name for name in old.namelist() if _ships(Path(name))):
             info = zipfile.ZipInfo(name, ZIP_EPOCH)
             info.compress_type = zipfile.ZIP_DEFLATED
             info.external_attr = 0o644 << 16

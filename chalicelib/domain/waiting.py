@@ -65,16 +65,24 @@ def _before_it_begins(promotion: Promotion, gate: Gate, now: datetime) -> tuple[
     if missing:
         needed = f"Waits for {missing} more {'approvals' if missing > 1 else 'approval'}; {ends}."
         return Waiting.APPROVAL, needed
-    time = promotion.not_before
-    if gate.hold and not _opens_by(gate.hold, time):
+    if gate.hold and not _opens_by(gate.hold, promotion.not_before):
         begins = (
             "It begins by itself then" if promotion.scheduled else "Promoting it waits for that"
         )
         return Waiting.FREEZE, f"{held_text(gate.hold)} {begins}. Nothing is wrong."
     if not promotion.scheduled:
         return Waiting.OPERATOR, f"Waits for somebody to promote it; {ends}."
-    if time and now < time:
-        at = clock_time(time)
+    return _begins_by_itself(promotion, now, ends)
+
+
+def _opens_by(hold: Hold, time: datetime | None) -> bool:
+    """Tell whether a freeze that holds now is over when the time comes."""
+    return time is not None and hold.until is not None and hold.until <= time
+
+
+def _begins_by_itself(promotion: Promotion, now: datetime, ends: str) -> tuple[Waiting, str]:
+    if promotion.not_before and now < promotion.not_before:
+        at = clock_time(promotion.not_before)
         return Waiting.TIME, f"Begins by itself at {at}; it can be cancelled until then."
     if promotion.held_by == "operator":
         gone = f"{promotion.promoted_by}, who let it go, may not call any more"
@@ -84,11 +92,6 @@ def _before_it_begins(promotion: Promotion, gate: Gate, now: datetime) -> tuple[
         held = f"The check {promotion.held_by} does not let it begin."
         return Waiting.PREFLIGHT, f"{held} It begins by itself when that is mended; {ends}."
     return Waiting.WORKER, "Begins by itself within a minute. Nothing needs to be done."
-
-
-def _opens_by(hold: Hold, time: datetime | None) -> bool:
-    """Tell whether a freeze that holds now is over when the time comes."""
-    return time is not None and hold.until is not None and hold.until <= time
 
 
 def _queue(

@@ -33,6 +33,11 @@ class RenewOrder(Order):
     #: Take it back although the target's value has changed since, or cannot be seen.
     force: bool = False
 
+    @property
+    def says_why(self) -> bool:
+        """A reason is given, and not an empty one."""
+        return bool(self.reason and self.reason.strip())
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Renewal:
@@ -84,7 +89,7 @@ class Renew:
         gate = self.gates(old, at=self.clock.now())
         require_gate_open(old, gate)
         # What takes something back goes through a freeze with a reason, the second time too.
-        admitted = old.reverts is not None and bool(order.reason)
+        admitted = old.reverts is not None and order.says_why
         return self._begun(order, renewal, old, hold=None if admitted else gate.hold, seen=None)
 
     def rollback(self, order: RenewOrder) -> Accepted:
@@ -106,7 +111,7 @@ class Renew:
         require_state(old, "rollback")
         require_begun(old)
         hold = self.gates(old, at=self.clock.now()).hold
-        if hold and not (order.reason or "").strip():
+        if hold and not order.says_why:
             raise _frozen(hold)
         return self._begun(order, renewal, old, hold=None, seen=self.observe)
 
@@ -206,8 +211,7 @@ class Renew:
         except Lost as lost:
             if Clash.FLAG_LOCK in lost.clashes and Clash.KEY not in lost.clashes:
                 raise busy(change.after, lost.holder) from lost
-            if lost.clashes == {Clash.SECOND_FACTOR}:
-                self.authorised.step_up.require_unspent(spend)
+            # A code that somebody spent meanwhile is refused when it is judged again.
             return False
         return True
 

@@ -137,6 +137,7 @@ def test_a_secret_is_read_only_by_who_uses_it(template: dict[str, Any]) -> None:
     }
 
     assert readers == {
+        ("ApiHandlerRole", "HerokuSecret"),
         ("WorkRole", "HerokuSecret"),
         ("DriftRole", "HerokuSecret"),
         ("NotifySlackRole", "SlackSecret"),
@@ -222,7 +223,7 @@ def test_an_addition_to_a_function_that_app_py_lacks_stops_the_build(tmp_path: P
         packaging._require_whole(template)  # noqa: SLF001 - all else of the build is beside the point
 
 
-def test_only_health_and_the_contract_are_open_to_all(template: dict[str, Any]) -> None:
+def test_only_health_contract_and_page_are_open_to_all(template: dict[str, Any]) -> None:
     paths = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
 
     open_to_all = {
@@ -232,4 +233,9 @@ def test_only_health_and_the_contract_are_open_to_all(template: dict[str, Any]) 
         if not operation.get("security")
     }
 
-    assert open_to_all == {("get", "/health"), ("get", "/openapi.json")}
+    assert open_to_all == {
+        ("get", "/health"),
+        ("get", "/openapi.json"),
+        ("get", "/console"),
+        ("get", "/console/{file}"),
+    }

@@ -15,7 +15,8 @@ from chalicelib.domain.operator import Role
 #: A request, made up for any operation.
 AnyCase: TypeAlias = Case[Any]
 
-ANSWER_SECONDS = 30
+#: Long enough for every Lambda to start at once on a busy machine.
+ANSWER_SECONDS = 60
 
 _METHODS = ("get", "put", "post", "patch", "delete")
 #: What a summary says last: who may do it, such as "(promoter)".

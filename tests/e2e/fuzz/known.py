@@ -12,34 +12,45 @@ from tests.e2e.fuzz.contract import AnyCase, Contract, json_object
 
 #: Things remembered of each collection, and requests that can be repeated: the newest.
 MEMORY = 200
+#: How often a name is chosen for what is to be done with it.
+LIKELY = 0.5
 
 
 @dataclass(kw_only=True)
 class Known:
-    """Names, entity tags, pages and accepted requests."""
+    """Names, entity tags and pages."""
 
     contract: Contract
     dice: random.Random
-    #: The state of each thing, by collection and name.
+    #: What there was before anything was asked: names by collection, each with its state.
+    first: Mapping[str, Mapping[str, str]]
+    #: The same of what is known now, the newest last.
     states: dict[str, dict[str, str]]
+    #: States in which an operation was once accepted.
+    fits: dict[str, set[str]] = field(default_factory=dict)
     tags: dict[tuple[str, str], str] = field(default_factory=dict)
     #: Queries of further pages, by operation.
     pages: dict[str, deque[dict[str, Any]]] = field(default_factory=dict)
 
     @classmethod
     def at_first(
-        cls, contract: Contract, dice: random.Random, states: Mapping[str, Mapping[str, str]]
+        cls, contract: Contract, dice: random.Random, first: Mapping[str, Mapping[str, str]]
     ) -> "Known":
         """What is known before anything was asked."""
-        return cls(
-            contract=contract,
-            dice=dice,
-            states={collection: dict(things) for collection, things in states.items()},
-        )
+        states = {collection: dict(things) for collection, things in first.items()}
+        return cls(contract=contract, dice=dice, first=first, states=states)
 
-    def name(self, collection: str) -> str | None:
-        """Name one that exists, of any state alike: there are many more of some than of others."""
-        things = self.states.get(collection)
+    def name(self, collection: str, label: str = "") -> str | None:
+        """Name one that exists; half the time, one that the operation is likely to be right for.
+
+        Else of any state alike: there are many more of some than of others.
+        """
+        things = self.states.get(collection, {})
+        if self.dice.random() < LIKELY:
+            likely = self.fits.get(label, set())
+            things = {name: state for name, state in things.items() if state in likely} or things
+        elif "" in things.values():
+            things = dict(self.first.get(collection) or things)
         if not things:
             return None
         state = self.dice.choice(sorted(set(things.values())))
@@ -61,10 +72,13 @@ class Known:
             return
         body = json_object(response)
         name = self.contract.names[collection]
+        subject = self._subject(case) or (collection, body.get(name, ""))
+        before = self.states.get(collection, {}).get(subject[1])
+        if before is not None:
+            self.fits.setdefault(case.operation.label, set()).add(before)
         for thing in body.get(collection, [body]):
             if isinstance(thing.get(name), str):
                 self._remember(collection, thing[name], thing.get("state", ""))
-        subject = self._subject(case) or (collection, body.get(name, ""))
         if case.method == "DELETE":
             self.states.get(collection, {}).pop(subject[1], None)
         if "etag" in response.headers:

@@ -109,7 +109,12 @@ class Reach:
         parameter = self.known.contract.names.get(collection, "")
         if parameter in case.path_parameters and self._by_chance(MOSTLY):
             audit = collection == "audit"
-            name = sense.subject(self.known, self.dice) if audit else self.known.name(collection)
+            label = case.operation.label
+            name = (
+                sense.subject(self.known, self.dice)
+                if audit
+                else self.known.name(collection, label)
+            )
             case.path_parameters[parameter] = name or case.path_parameters[parameter]
         sense.spare(case)
 

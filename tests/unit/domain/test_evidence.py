@@ -1,13 +1,14 @@
 """What Heroku showed, in words and facts, for an operator who decides what a promotion came to."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
 from chalicelib.domain.evidence import Evidence, Finding, evidence_of, unreachable
 from chalicelib.domain.promotion import Effect, Promotion
-from chalicelib.domain.release import ReleaseStatus, TargetView
+from chalicelib.domain.release import RELEASE_APPEARS_WITHIN, ReleaseStatus, TargetView
 from tests.factories import CONFIG_VAR, deploying
 from tests.fakes import START
 from tests.unit.domain.test_release import (
@@ -122,6 +123,38 @@ def test_a_value_that_was_just_taken_is_about_to_show() -> None:
 
     assert (evidence.finding, evidence.effect) == (Finding.UNPROVEN, Effect.UNKNOWN)
     assert evidence.said.endswith("Waiting is safe.")
+
+
+@pytest.mark.parametrize("config_vars", [OFF, ON])
+@pytest.mark.parametrize(
+    ("entered", "finding"),
+    [
+        (LATE, Finding.UNPROVEN),
+        (LATE - RELEASE_APPEARS_WITHIN + timedelta(microseconds=1), Finding.UNPROVEN),
+        (LATE - RELEASE_APPEARS_WITHIN, Finding.NOT_LIVE),
+        (None, Finding.UNPROVEN),
+    ],
+)
+def test_what_a_worker_may_be_sending_at_this_moment_is_not_known_to_be_unsent(
+    config_vars: Mapping[str, str],
+    entered: datetime | None,
+    finding: Finding,
+) -> None:
+    view = shows(SUCCEEDED, FAILED, current=1, config_vars=config_vars, v1=OFF, v2=OFF)
+    promotion = replace(intended(), step_entered_at=entered)
+
+    evidence = evidence_of(promotion, view, now=LATE)
+
+    assert evidence.finding is finding
+    assert (evidence.effect is Effect.UNKNOWN) is (finding is Finding.UNPROVEN)
+
+
+def test_what_no_worker_has_begun_is_known_to_be_unsent_at_once() -> None:
+    view = shows(SUCCEEDED, current=1, config_vars=OFF, v1=OFF)
+
+    evidence = evidence_of(queued(), view, now=START)
+
+    assert (evidence.finding, evidence.effect) == (Finding.NOT_LIVE, Effect.NONE)
 
 
 def test_an_app_without_releases_has_only_stored_what_it_holds() -> None:

@@ -375,8 +375,10 @@ class TestWaitingOn:
     def test_an_operator_who_is_gone_is_no_check_that_could_be_mended(self) -> None:
         assert self.said(scheduled(held_by="operator"), asking()) == (
             Waiting.OPERATOR,
-            "Waits for somebody else to promote it: kim, who let it go, may not call any more; "
-            "expires at 2026-05-16 04:28Z.",
+            (
+                "Waits for somebody else to promote it: kim, who let it go, may not call any more; "
+                "expires at 2026-05-16 04:28Z."
+            ),
         )
 
     @pytest.mark.parametrize("held_by", [None, "freeze", "approvals"])

@@ -109,3 +109,9 @@ def test_a_revision_that_was_made_up_in_place_of_another_shows() -> None:
     other = revised(Target(app="raxx"), 5, min_approvals=0)
 
     assert not verify_record(first.after, stored(other)).verified
+
+
+def test_a_record_that_claims_another_version_than_its_trail_shows() -> None:
+    first = revised(Target(app="raxx"), min_approvals=1)
+
+    assert not verify_record(replace(first.after, version=5), stored(first)).verified

@@ -615,6 +615,41 @@ def test_a_rollback_with_a_reason_begins_at_once_during_a_freeze(
     assert world.now(new).state is State.DEPLOYED
 
 
+def failed_rollback(world: World) -> Promotion:
+    """A deployed promotion could not be taken back."""
+    back = rollback(world, deployed(world))
+    world.apps.unacceptable = frozenset({CONFIG_VAR})
+    world.work(back)
+    world.apps.unacceptable = frozenset()
+    return world.now(back)
+
+
+def test_a_retried_rollback_with_a_reason_goes_through_a_freeze_too(world: World) -> None:
+    back = failed_rollback(world)
+    freeze(world, until=world.clock.now() + HOUR)
+
+    new = retry(world, back, caller=PAT, reason="customers cannot log in")
+
+    assert new.state is State.DEPLOYING
+
+
+@pytest.mark.parametrize("reason", [None, "", "  "])
+def test_a_retried_rollback_without_a_reason_is_held_back(world: World, reason: str | None) -> None:
+    back = failed_rollback(world)
+    freeze(world, until=world.clock.now() + HOUR)
+
+    new = retry(world, back, caller=PAT, reason=reason)
+
+    assert (new.state, new.held_by) == (State.STAGED, "freeze")
+
+
+def test_a_reason_does_not_take_any_other_retry_through_a_freeze(world: World) -> None:
+    old = failed(world)
+    freeze(world, until=world.clock.now() + HOUR)
+
+    assert retry(world, old, reason="customers cannot log in").state is State.STAGED
+
+
 # The same request again
 
 
