@@ -40,8 +40,9 @@ demo: setup ## Watch promotions survive what stuck the old design
 	@exec $(BIN)/python -m local demo
 
 .PHONY: test
-test: setup ## Run the tests (ARGS="-k stalled")
-	$(BIN)/python -m pytest $(ARGS)
+test: setup ## Run the tests, two files at a time (ARGS="-k stalled")
+	@for stage in local prod; do $(BIN)/python -m infra.package --stage $$stage >/dev/null || exit 1; done
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 .PHONY: bench
 bench: setup ## Measure what docs/performance.md claims (ten minutes)

@@ -413,7 +413,7 @@ def moments(windows: Sequence[Window], since: datetime) -> st.SearchStrategy[dat
 
 
 @given(freeze=recurring(), data=st.data())
-@settings(deadline=None)
+@settings(deadline=None, max_examples=20)
 def test_windows_are_those_that_naive_enumeration_finds(
     freeze: Freeze,
     data: st.DataObject,
@@ -441,7 +441,7 @@ def plans(draw: st.DrawFn) -> FreezePlan:
 
 
 @given(plan=plans(), data=st.data())
-@settings(deadline=None)
+@settings(deadline=None, max_examples=20)
 def test_a_target_opens_when_its_hold_says_and_at_no_time_before(
     plan: FreezePlan,
     data: st.DataObject,
@@ -482,7 +482,7 @@ HOSTILE = st.one_of(
 
 
 @given(rule=HOSTILE, timezone=st.just("UTC") | st.text(max_size=50), reason=st.text(max_size=400))
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=60)
 def test_hostile_text_is_refused_or_followed_within_bounds(
     rule: str,
     timezone: str,

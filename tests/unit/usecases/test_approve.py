@@ -34,6 +34,7 @@ def test_an_approval_says_whose_and_when_and_moves_nothing_else(
     promotion = world.mark()
     if staged:
         promotion = world.stage(promotion).promotion
+    world.clock.advance(HOUR)
     at = world.clock.now()
 
     approved = world.approve(promotion)

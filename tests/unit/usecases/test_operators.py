@@ -297,6 +297,7 @@ class TestByHand:
             version=1,
             audit_hash=office.kim.audit_hash,
         )
+        assert office.entries()[0].facts == {}
 
     def test_what_was_done_by_whom_and_why_is_audited(self, office: Office) -> None:
         office.kim_is(wrong_codes=5, wrong_since=START)
@@ -410,8 +411,11 @@ class TestUnlock:
         assert error.code is Code.ROLE_INSUFFICIENT
         assert office.operators.operators["sam"].wrong_codes == 19
 
-    def test_an_unknown_operator_is_not_found(self, office: Office) -> None:
-        assert rejected(lambda: office.unlock("nobody")).code is Code.NOT_FOUND
+    @pytest.mark.parametrize("name", ["nobody", "", "kim lee"])
+    def test_an_unknown_operator_is_not_found(self, office: Office, name: str) -> None:
+        office.operators.put(replace(an_operator(KIM), name="kim lee"))
+
+        assert rejected(lambda: office.unlock(name)).code is Code.NOT_FOUND
 
     def test_without_a_right_code_nobody_is_unlocked(self, office: Office) -> None:
         operator = self.locked_out(office)

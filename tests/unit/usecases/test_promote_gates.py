@@ -287,6 +287,12 @@ class TestBreakGlass:
 
         assert refused.code is Code.ROLE_INSUFFICIENT
 
+    def test_what_deploys_already_is_beyond_it(self, world: World) -> None:
+        promotion = world.promoted()
+        world.wakes.sent.clear()
+
+        assert refusal(world, promotion, break_glass=WHY).code is Code.STATE_FORBIDS
+
     def test_what_has_settled_is_beyond_it(self, world: World) -> None:
         promotion = world.mark()
         world.cancel_it(promotion.id, caller=KIM, if_version=None, reason=None)

@@ -525,6 +525,17 @@ class TestShowPreflight:
         restarts = next(check for check in found.checks if check.name == "restarts")
         assert restarts.seen == "One release: it restarts every dyno of the app once."
 
+    def test_also_while_its_own_release_runs(self, world: World) -> None:
+        world.apps.phase = None
+        promotion = world.promoted()
+        world.work(promotion)
+        show = ShowPreflight(store=world.store, preflight=world.preflight)
+
+        found = show(promotion.id, caller=VERA)
+
+        assert "config_size" in {check.name for check in found.checks}
+        assert {check.outcome for check in found.checks} == {Outcome.PASS}
+
     def test_of_what_has_settled_nothing_is_checked(self, world: World) -> None:
         promotion = world.promoted()
         world.work(promotion)

@@ -91,6 +91,17 @@ class TestBlocked:
         assert world.apps.patches == [{"FLAG_API_ONE": "true", "FLAG_API_TWO": "true"}]
         assert all(world.verified(each) for each in (*blocked, *passing))
 
+    def test_they_take_no_place_of_the_others_in_a_batch(self, world: World) -> None:
+        for flag in ("web_one", "web_two", "api_one", "api_two"):
+            world.promoted(flag)
+        world.policy(flag_patterns=("api_*",), max_flags_per_release=2)
+        began = world.clock.now()
+
+        world.work()
+
+        assert world.apps.patches == [{"FLAG_API_ONE": "true", "FLAG_API_TWO": "true"}]
+        assert world.clock.now() == began
+
     def test_a_target_that_is_not_listed_any_more_takes_nothing(self, world: World) -> None:
         promotion = world.promoted()
         del world.targets.targets[TARGET]
