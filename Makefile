@@ -48,6 +48,7 @@ test: setup ## Run the tests, two files at a time (ARGS="-k stalled")
 bench: setup ## Measure what docs/performance.md claims (ten minutes)
 	$(BIN)/python -m bench.sweep
 	$(BIN)/python -m bench.kills
+	$(BIN)/python -m bench.guesses
 
 .PHONY: soak
 soak: setup ## Try what the contract promises 20,000 times (ARGS="--seed 7 --cases 5000")

@@ -204,12 +204,17 @@ def _period_number(now: datetime) -> int:
     return (now - START + DAY) // PERIOD
 
 
-SIEGES: dict[str, tuple[Strategy, bool]] = {
-    "at once; the operator at work": (at_once, True),
-    "at once; on leave": (at_once, False),
-    "never the guess that locks; at work": (unnoticed, True),
-    "at a period's end and the next one's beginning; at work": (at_both_ends, True),
-    "at a period's end and the next one's beginning; on leave": (at_both_ends, False),
+#: How; whether the operator is at work; and how often: the worst in full.
+SIEGES: dict[str, tuple[Strategy, bool, int]] = {
+    "at a period's end and the next one's beginning; operator at work": (
+        at_both_ends,
+        True,
+        GUESSES,
+    ),
+    "the same; on leave": (at_both_ends, False, GUESSES // 10),
+    "at once; at work": (at_once, True, GUESSES // 10),
+    "at once; on leave": (at_once, False, GUESSES // 10),
+    "never the guess that locks; at work": (unnoticed, True, GUESSES // 10),
 }
 
 SERVICE_SIEGES: dict[str, tuple[Strategy, timedelta]] = {
@@ -225,8 +230,8 @@ def main() -> None:
     print("| guessing | guesses | lock-outs | years | a year | worst year | odds of that year |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     worst = 0
-    for name, (strategy, at_work) in SIEGES.items():
-        siege = besiege(strategy, at_work=at_work, guesses=GUESSES if at_work else GUESSES // 10)
+    for name, (strategy, at_work, guesses) in SIEGES.items():
+        siege = besiege(strategy, at_work=at_work, guesses=guesses)
         worst = max(worst, siege.worst_year)
         print(
             f"| {name} | {siege.guesses:,} | {siege.locked_out:,} | {siege.lasted / YEAR:,.0f} "

@@ -28,6 +28,8 @@ def show(report: Report) -> None:
         answers.setdefault(label, Counter())[answer] += n
     for label, each in sorted(answers.items()):
         print(f"{label}: {', '.join(f'{answer} ({n})' for answer, n in sorted(each.items()))}")
+    refused = [label for label, each in answers.items() if not any(a[0] in "23" for a in each)]
+    print("always refused:", ", ".join(sorted(refused)))
     print("checks:", ", ".join(f"{name} {n}" for name, n in sorted(report.checks.items())))
     for error in report.errors:
         print(f"\nERROR {error}")

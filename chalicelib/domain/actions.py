@@ -111,7 +111,7 @@ def require_gate_open(promotion: Promotion, gate: Gate) -> None:
 
     A freeze does not refuse it: it holds it back.
     """
-    missing = gate.approvals_missing(promotion)
+    missing = gate.approvals_missing_now(promotion)
     if missing:
         raise Rejected(
             Code.APPROVALS_MISSING,
@@ -142,7 +142,7 @@ def _refusals(promotion: Promotion, caller: Caller, action: str, gate: Gate) -> 
         yield _WHY_NOT[promotion.state]
     if not caller.role.covers(rule.role):
         yield f"You are a {caller.role}; this needs a {rule.role}."
-    missing = gate.approvals_missing(promotion)
+    missing = gate.approvals_missing_now(promotion)
     match action:
         case "approve" if promotion.created_by == caller.name:
             yield "You marked it: somebody else has to approve it."
@@ -162,7 +162,10 @@ def _refusals(promotion: Promotion, caller: Caller, action: str, gate: Gate) -> 
 
 def _approvals_needed(missing: int) -> str:
     more = "1 more approval" if missing == 1 else f"{missing} more approvals"
-    return f"The target's policy asks for {more} by others than its author."
+    return (
+        f"The target's policy asks for {more} by others than its author, for this value at this "
+        "time."
+    )
 
 
 def _unstaged(promotion: Promotion, gate: Gate) -> bool:

@@ -1,7 +1,7 @@
 """What an open promotion waits for, in words. Waiting is never worded as failing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chalicelib.domain.freeze import Hold
@@ -16,12 +16,22 @@ class Gate:
 
     target: Target | None = None
     hold: Hold | None = None
+    #: The time that it is asked for: most often now.
+    at: datetime | None = None
 
     def approvals_missing(self, promotion: Promotion) -> int:
         """How many more have to approve it. Taking a promotion back needs nobody."""
         if self.target is None or promotion.reverts:
             return 0
         return max(0, self.target.min_approvals - len(promotion.approvers))
+
+    def approvals_missing_now(self, promotion: Promotion) -> int:
+        """How many more have to approve it for it to begin now.
+
+        Approvals are of a value at a time: those for a later time are none for now.
+        """
+        early = self.at and promotion.not_before and self.at < promotion.not_before
+        return self.approvals_missing(replace(promotion, approvals=()) if early else promotion)
 
 
 def waiting_on(

@@ -17,4 +17,4 @@ class Gates:
 
     def __call__(self, promotion: Promotion, *, at: datetime) -> Gate:
         hold = self.freezes.get().hold(promotion.target, at)
-        return Gate(target=self.targets.get(promotion.target), hold=hold)
+        return Gate(target=self.targets.get(promotion.target), hold=hold, at=at)

@@ -8,7 +8,7 @@ from chalicelib.domain.audit import Action
 from chalicelib.domain.errors import Code, Rejected
 from chalicelib.domain.operator import NAME, Caller, Operator, Role, act_of, unlocked
 from chalicelib.domain.record import revise
-from chalicelib.ports import Clash, Clock, Lost, Operators
+from chalicelib.ports import Clock, Lost, Operators
 from chalicelib.usecases.step_up import StepUp
 
 _ATTEMPTS = 3
@@ -77,16 +77,14 @@ class UnlockOperator:
         raise contended()
 
     def _unlocked(self, before: Operator, order: UnlockOrder) -> Operator | None:
-        """The operator as written; `None` where the world moved: read it again."""
+        """The operator as written; `None` where the world moved: read, and judge, again."""
         spend = self.step_up(order.caller, order.code)
         facts = {"reason": order.reason, "totp_timecode": spend.timecode}
         act = act_of(order.caller, Action.UNLOCK, self.clock.now(), facts)
         revision = revise(before, unlocked(before), act)
         try:
             self.operators.write(revision, spend=spend)
-        except Lost as lost:
-            if lost.clashes == {Clash.SECOND_FACTOR}:
-                self.step_up.require_unspent(spend)
+        except Lost:
             return None
         return revision.after
 

@@ -86,7 +86,7 @@ class AddOperator(_ByHand):
         facts = {"role": new.role} | ({"up_to": new.up_to} if service else {})
         act = self._act(actor, Action.ADD_OPERATOR, **facts)
         # In the place of the record that there is not yet: no token opens it.
-        nobody = replace(entered, token_sha256="", totp_ciphertext=b"")
+        nobody = replace(entered, token_sha256="")
         revision = revise(nobody, entered, act)
         try:
             self.operators.write(revision)

@@ -10,6 +10,7 @@ from chalicelib.domain.errors import TryAgain
 from chalicelib.domain.freeze import FreezePlan
 from chalicelib.domain.ladder import Ladder, rung_to_raise
 from chalicelib.domain.lease import TargetLock
+from chalicelib.domain.operator import Role
 from chalicelib.domain.preflight import blocked_by, policy_checks
 from chalicelib.domain.promotion import (
     Change,
@@ -214,10 +215,11 @@ class Watch:
         return _Held(by="freeze", seen=held_text(hold), expires_at=outlasting(hold, lasts, now))
 
     def _gone(self, promotion: Promotion) -> str | None:
-        """Why whoever let it go may not do so any more: disabling counts at once, here too."""
+        """Why whoever let it go may not do so any more: what was taken from them counts at once."""
         name = promotion.promoted_by
         operator = self.operators.get(name) if name else None
-        if name is None or (operator and not operator.disabled):
+        may = operator and not operator.disabled and operator.role.covers(Role.PROMOTER)
+        if name is None or may:
             return None
         return f"{name}, who let it go, may not call any more: somebody else has to promote it."
 

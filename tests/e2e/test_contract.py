@@ -7,14 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from chalicelib.domain.operator import Role
 from local.stack import local_stack
 from tests.e2e.fuzz.contract import Contract
 from tests.e2e.fuzz.fuzzing import CALLERS, Effort, fuzz
 from tests.e2e.fuzz.plan import Report
 
 #: The same requests each time, as far as the answers are the same: `make soak` tries others.
-EFFORT = Effort(seed=20261122, cases=None, seconds=120, examples=10)
+EFFORT = Effort(seed=20261122, cases=None, seconds=105, examples=10)
 #: A third of what two slow cores do in the time.
 LEAST_REQUESTS = 1000
 
@@ -45,8 +44,8 @@ def test_every_caller_tries_every_operation(fuzzed: tuple[Report, Contract]) -> 
     assert report.cases >= LEAST_REQUESTS
 
 
-def test_every_operation_names_the_role_that_it_needs(fuzzed: tuple[Report, Contract]) -> None:
-    _, contract = fuzzed
+def test_every_operation_that_reads_is_carried_out(fuzzed: tuple[Report, Contract]) -> None:
+    report, contract = fuzzed
 
-    guarded = [label for label in contract.operations if not contract.open_to_all(label)]
-    assert {contract.needed_role(label) for label in guarded} == set(Role)
+    done = {label for _, label, answer in report.answers if answer.startswith("2")}
+    assert {label for label in contract.operations if label.startswith("GET ")} <= done

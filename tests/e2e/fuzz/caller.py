@@ -2,7 +2,6 @@
 
 import random
 import time
-from typing import Any
 
 import schemathesis
 from schemathesis import Response
@@ -13,67 +12,17 @@ from schemathesis.hooks import GLOBAL_HOOK_DISPATCHER
 
 from tests.e2e.fuzz.checks import checks_of
 from tests.e2e.fuzz.codes import Codes
-from tests.e2e.fuzz.contract import ANSWER_SECONDS, AnyCase, Contract, json_object
+from tests.e2e.fuzz.contract import AnyCase, Contract, json_object
 from tests.e2e.fuzz.known import Known
-from tests.e2e.fuzz.plan import NOBODY, Failure, Plan, Report
+from tests.e2e.fuzz.plan import Failure, Plan, Report
 from tests.e2e.fuzz.reach import Reach
+from tests.e2e.fuzz.settings import settings_of
 
+#: What requests with a method that the contract does not have count as.
+UNDECLARED = "undeclared methods"
 TELL_EVERY_SECONDS = 30
 #: Of an answer to a failed check.
 SHOWN_CHARACTERS = 500
-
-#: What may come of a request that fits the contract: it is understood, or stopped for a reason
-#: that no schema can tell. 400, 413 and 415 mean that the contract says too little.
-ACCEPTED = ["2xx", "304", "401", "403", "404", "409", "412", "422", "429"]
-#: What may come of a request that does not fit: it may be refused for something else first.
-REFUSED = ["400", "401", "403", "404", "409", "412", "413", "415", "422", "429"]
-#: And where a header is missing: for want of a code it is 403.
-HEADERLESS = ["400", "401", "403", "404", "409"]
-#: Where nobody is locked out, no code is looked at: a wrong one, or none, is not refused.
-UNASKED = "POST /operators/{name}/unlock"
-
-
-def settings_of(plan: Plan, contract: Contract) -> schemathesis.Config:
-    """How schemathesis is to go about it."""
-    schemes = contract.document["components"]["securitySchemes"]
-    settings: dict[str, Any] = {
-        "seed": plan.seed,
-        "base-url": plan.api,
-        "max-time": plan.seconds,
-        "request-timeout": ANSWER_SECONDS,
-        "continue-on-failure": True,
-        "suppress-health-check": ["all"],
-        "cache": {"enabled": False},
-        "generation": {"max-examples": plan.examples, "no-shrink": True, "database": "none"},
-        # Not by links in answers: a URL that is none would bring schemathesis down.
-        "phases": {"stateful": {"inference": {"algorithms": ["dependency-analysis"]}}},
-        "checks": {
-            "positive_data_acceptance": {"expected-statuses": ACCEPTED},
-            "negative_data_rejection": {"expected-statuses": REFUSED},
-            "missing_required_header": {"expected-statuses": HEADERLESS},
-            # checks.unknown_methods_are_not_found says why, and checks more.
-            "unsupported_method": {"enabled": False},
-        },
-        "operations": [
-            {
-                "include-name": UNASKED,
-                "checks": {
-                    "negative_data_rejection": {"expected-statuses": ["200", *REFUSED]},
-                    "missing_required_header": {"expected-statuses": ["200", *HEADERLESS]},
-                },
-            },
-        ],
-        "output": {
-            "sanitization": {
-                "keys-to-sanitize": ["authorization", "x-totp"],
-                "sensitive-markers": ["authorization", "x-totp"],
-                "replacement": "REDACTED",
-            },
-        },
-    }
-    if plan.caller != NOBODY:
-        settings["auth"] = {"openapi": {scheme: {"bearer": plan.token} for scheme in schemes}}
-    return schemathesis.Config.from_dict(settings)
 
 
 def call(plan: Plan) -> Report:
@@ -94,7 +43,7 @@ def call(plan: Plan) -> Report:
     report, told = Report(), time.monotonic()
     stream = from_schema(schema).execute()
     for event in stream:
-        note(report, plan.caller, event)
+        note(report, plan, event)
         if plan.cases and report.cases >= plan.cases:
             stream.stop()
         if time.monotonic() - told > TELL_EVERY_SECONDS:
@@ -109,37 +58,38 @@ def tell(plan: Plan, report: Report) -> None:
     print(f"{plan.caller}: {report.cases} cases, {failed} failed", flush=True)  # noqa: T201 - a soak shows that it lives
 
 
-def note(report: Report, caller: str, event: events.EngineEvent) -> None:
+def note(report: Report, plan: Plan, event: events.EngineEvent) -> None:
     """Add what was sent, answered and checked, or went wrong with that."""
     match event:
         case events.ScenarioFinished():
-            note_requests(report, caller, event.recorder)
+            note_requests(report, plan, event.recorder)
         case events.NonFatalError():
             info = event.info
-            report.errors.append(f"{caller}, {event.label}: {info.title}: {info.message}")
+            error = f"{plan.caller}, {event.label}: {info.title}: {info.message}"
+            report.errors.append(plan.presentable(error))
         case events.FatalError():
             raise event.exception
 
 
-def note_requests(report: Report, caller: str, recorder: ScenarioRecorder) -> None:
+def note_requests(report: Report, plan: Plan, recorder: ScenarioRecorder) -> None:
     """Add a scenario's requests."""
     for case_id, interaction in recorder.interactions.items():
         case, response = recorder.cases[case_id].value, interaction.response
-        known = case.method.upper() == case.operation.method.upper()
-        label = case.operation.label if known else f"{case.method} {case.path}"
+        declared = case.method.upper() == case.operation.method.upper()
+        label = case.operation.label if declared else UNDECLARED
         answered = outcome(response)
-        report.answers[caller, label, answered] += 1
+        report.answers[plan.caller, label, answered] += 1
         for check in recorder.checks.get(case_id, ()):
             report.checks[check.name] += 1
             if check.failure_info:
                 failure = Failure(
-                    caller=caller,
+                    caller=plan.caller,
                     label=label,
                     check=check.name,
                     answered=answered,
-                    message=described(check.failure_info.failure, case),
-                    curl=check.failure_info.code_sample,
-                    body=response.text[:SHOWN_CHARACTERS] if response else "",
+                    message=plan.presentable(described(check.failure_info.failure, case)),
+                    curl=plan.presentable(check.failure_info.code_sample),
+                    body=plan.presentable(response.text[:SHOWN_CHARACTERS] if response else ""),
                 )
                 report.failures[failure] += 1
 

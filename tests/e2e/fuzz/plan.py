@@ -34,6 +34,15 @@ class Plan:
     #: Cases that are made up for each operation before the next turn.
     examples: int
 
+    def presentable(self, text: str) -> str:
+        """The text without secrets, and without what a terminal would act on."""
+        for secret in self.secrets:
+            text = text.replace(secret, "REDACTED")
+        return "".join(
+            each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode()
+            for each in text
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:

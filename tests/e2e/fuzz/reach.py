@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from schemathesis import HookContext, Response
-from schemathesis.core.failures import Failure
+from schemathesis.core.failures import AcceptedNegativeData, Failure
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.generation.meta import TestPhase
 from schemathesis.openapi.checks import RejectedPositiveData
@@ -83,8 +83,12 @@ class Reach:
         _context: HookContext, failure: Failure, case: AnyCase, response: Response
     ) -> bool:
         """A hook of schemathesis: tell whether it is one."""
-        refused = isinstance(failure, RejectedPositiveData) and response.status_code == 400
-        return not (refused and sense.beyond_schemas(case.operation.label, response))
+        if isinstance(failure, RejectedPositiveData) and response.status_code == 400:
+            return not sense.beyond_schemas(case.operation.label, response)
+        if isinstance(failure, AcceptedNegativeData) and response.status_code in {409, 412}:
+            # What is wrong with a code is only told where a code is looked at.
+            return not _only_headers_are_wrong(case)
+        return True
 
     def _by_chance(self, probability: float) -> bool:
         return self.dice.random() < probability
@@ -212,3 +216,9 @@ def _leave_out_misfits(case: AnyCase) -> None:
             fits = given is None or parameter.get_validator().is_valid(given)
             if not (fits or parameter.is_required):
                 del values[parameter.name]
+
+
+def _only_headers_are_wrong(case: AnyCase) -> bool:
+    meta = case.meta
+    others = (part for part in _PARTS if part != ParameterLocation.HEADER)
+    return meta is not None and not any(meta.is_negative_at(part) for part in others)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from chalicelib.domain.operator import Role
+from infra.paths import ROOT
 from local.directions import DemoOperator
 from local.heroku.client import SimulatorControls
 from local.seed import seed_operators
@@ -24,6 +25,8 @@ APPS: Mapping[str, Mapping[str, str | bool]] = {
     "fuzz-slow": {"release_phase": True, "phase_result": "pending"},
     "fuzz-failing": {"release_phase": True, "phase_result": "failed"},
 }
+#: The operator's page: nothing lists its files.
+CONSOLE = ROOT / "chalicelib" / "console"
 #: A target that Heroku does not have.
 GONE = "fuzz-gone"
 

@@ -18,6 +18,8 @@ FROZEN = "fuzz-frozen"
 BEYOND_SCHEMAS = {
     ("GET /promotions", "cursor"): "holds for the filters that it was given with",
     ("PUT /targets/{app}", "alert_after_minutes"): "each rung is raised after the one before",
+    # A pattern could say that, but not to people.
+    ("PUT /freezes/{id}", "reason"): "one line of text",
     ("PUT /freezes/{id}", "starts_at"): "not too far off",
     ("PUT /freezes/{id}", "ends_at"): "after it starts, and not too far off",
     ("PUT /freezes/{id}", "rrule"): "RFC 5545, one that comes again, and lets go in between",

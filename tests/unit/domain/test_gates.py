@@ -135,8 +135,14 @@ class TestOffers:
     @pytest.mark.parametrize(
         ("names", "said"),
         [
-            ([], "The target's policy asks for 2 more approvals by others than its author."),
-            (["pat"], "The target's policy asks for 1 more approval by others than its author."),
+            (
+                [],
+                "The target's policy asks for 2 more approvals by others than its author, for this value at this time.",
+            ),
+            (
+                ["pat"],
+                "The target's policy asks for 1 more approval by others than its author, for this value at this time.",
+            ),
         ],
     )
     def test_promote_waits_for_approvals(self, names: list[str], said: str) -> None:

@@ -71,6 +71,23 @@ class TestApprovals:
 
         assert refusal(world, promotion).code is Code.APPROVALS_MISSING
 
+    def test_those_of_a_later_time_do_not_count_for_now(self, world: World) -> None:
+        world.policy(min_approvals=1)
+        promotion = world.mark()
+        world.stage(promotion, not_before=world.clock.now() + HOUR)
+        world.approve(promotion)
+
+        assert refusal(world, promotion).code is Code.APPROVALS_MISSING
+
+    def test_those_of_a_time_that_has_come_count(self, world: World) -> None:
+        world.policy(min_approvals=1)
+        promotion = world.mark()
+        world.stage(promotion, not_before=world.clock.now() + HOUR)
+        world.approve(promotion)
+        world.clock.advance(HOUR)
+
+        assert world.accept(promotion).promotion.state is State.DEPLOYING
+
     def test_the_policy_counts_as_it_is_now(self, world: World) -> None:
         world.policy(min_approvals=1)
         promotion = world.mark()

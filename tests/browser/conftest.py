@@ -1,0 +1,185 @@
+"""A real browser, somebody in front of it, and what they look at."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Error,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
+
+from infra.paths import BUILD_DIRECTORY
+from local.ministack import REGION, ROOT_KEY
+from local.stack import local_stack
+from tests.browser.doorway import WallClock, doorway
+from tests.e2e.conftest import Town
+from tests.world import World
+
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
+SCREENSHOTS = BUILD_DIRECTORY / "screenshots"
+#: Where npm leaves what package-lock.json names.
+MODULES = BUILD_DIRECTORY / "browser"
+HERE = Path(__file__).parent
+#: As long as a person would wait; most things take a twentieth of it.
+PATIENCE_MS = 20_000
+#: What makes a page fail besides an assertion: an error in its scripts, or a broken policy.
+_HARMLESS = ("Failed to load resource",)
+
+
+#: What was measured, for the end of the report.
+FIGURES: list[str] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures."""
+    if FIGURES:
+        terminalreporter.section("the page, measured")
+    for figure in FIGURES:
+        terminalreporter.line(figure)
+
+
+def _missing(what: str) -> NoReturn:
+    """Skip for want of a program; where CI is meant to have it, fail."""
+    if os.environ.get("CI"):  # noqa: TID251 - the tests' own surroundings, not Hoist's settings
+        pytest.fail(f"{what} CI is meant to have it.")
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, or another that is installed."""
+    path = next((path for name in CHROMIUMS if (path := shutil.which(name))), None)
+    if path is None:
+        _missing("No Chromium is installed, so nobody looked at the page: apt-get install chromium")
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """axe-core's source, as package-lock.json pins it."""
+    source = MODULES / "node_modules" / "axe-core" / "axe.min.js"
+    lock = MODULES / "package-lock.json"
+    wanted = (HERE / "package-lock.json").read_bytes()
+    if not (source.exists() and lock.read_bytes() == wanted):
+        if shutil.which("npm") is None:
+            _missing("npm is not installed, so nobody looked for what keeps people out.")
+        MODULES.mkdir(parents=True, exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(HERE / name, MODULES)
+        install = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+        subprocess.run(install, cwd=MODULES, check=True, timeout=120)
+    return source.read_text()
+
+
+@dataclass
+class Seat:
+    """Somebody's place in front of the page."""
+
+    page: Page
+    api: str
+    #: What went wrong in the page itself, whatever the test is about.
+    troubles: list[str] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
+
+    def visit(self, route: str = "") -> Page:
+        """Open the page at one of its addresses, such as `#/targets`."""
+        self.page.goto(f"{self.api}/console{route}")
+        return self.page
+
+    def sent(self, method: str, ending: str) -> list[Request]:
+        """The requests so far to an address that ends like this."""
+        return [
+            request
+            for request in self.requests
+            if request.method == method and request.url.partition("?")[0].endswith(ending)
+        ]
+
+    def shoot(self, name: str) -> None:
+        """Keep what is seen now, for people to look at."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+    def listen(self) -> None:
+        """Hear what goes wrong in the page, and what it sends."""
+        self.page.on("console", self._said)
+        self.page.on("pageerror", self._raised)
+        self.page.on("request", self._asked)
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not message.text.startswith(_HARMLESS):
+            self.troubles.append(message.text)
+
+    def _raised(self, error: Error) -> None:
+        self.troubles.append(f"{error.message}\n{error.stack}")
+
+    def _asked(self, request: Request) -> None:
+        self.requests.append(request)
+
+
+#: Seats somebody who has this token in front of an API's page.
+Seating = Callable[..., Seat]
+
+
+@pytest.fixture
+def seating(browser: Browser) -> Iterator[Seating]:
+    """Seats for a test. An error in a page's scripts, or against its policy, fails the test."""
+    seats: list[Seat] = []
+
+    def seat(api: str, token: str | None, **surroundings: Any) -> Seat:  # noqa: ANN401 - a browser context's
+        wanted = {"viewport": {"width": 1200, "height": 900}, "timezone_id": "Europe/Berlin"}
+        context = browser.new_context(**(wanted | surroundings))
+        context.set_default_timeout(PATIENCE_MS)
+        if token:
+            remembered = f"sessionStorage.getItem('hoist.token') ?? '{token}'"
+            context.add_init_script(f"sessionStorage.setItem('hoist.token', {remembered})")
+        made = Seat(context.new_page(), api)
+        made.listen()
+        seats.append(made)
+        return made
+
+    yield seat
+    for each in seats:
+        each.page.context.close()
+    assert [trouble for each in seats for trouble in each.troubles] == []
+
+
+@pytest.fixture
+def world() -> World:
+    """Hoist in memory, at the machine's own time."""
+    return World(clock=WallClock())
+
+
+@pytest.fixture
+def api(world: World) -> Iterator[str]:
+    """The address of an API over the world."""
+    with doorway(world) as address:
+        yield address
+
+
+@pytest.fixture(scope="package")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """The local stack, with a way in behind its API."""
+    with (
+        local_stack(tmp_path_factory.mktemp("stack")) as stack,
+        pytest.MonkeyPatch.context() as environment,
+    ):
+        environment.setenv("AWS_ACCESS_KEY_ID", ROOT_KEY)
+        environment.setenv("AWS_SECRET_ACCESS_KEY", ROOT_KEY)
+        environment.setenv("AWS_DEFAULT_REGION", REGION)
+        environment.setenv("AWS_ENDPOINT_URL", stack.ministack.url)
+        yield Town(stack)
