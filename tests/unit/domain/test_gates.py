@@ -81,6 +81,9 @@ class TestApprovalsMissing:
         assert Gate().approvals_missing(a_promotion()) == 0
 
 
+ASKED = "The target's policy asks for"
+
+
 class TestOffers:
     def offered(
         self,
@@ -137,11 +140,11 @@ class TestOffers:
         [
             (
                 [],
-                "The target's policy asks for 2 more approvals by others than its author, for this value at this time.",
+                f"{ASKED} 2 more approvals by others than its author, for this value at this time.",
             ),
             (
                 ["pat"],
-                "The target's policy asks for 1 more approval by others than its author, for this value at this time.",
+                f"{ASKED} 1 more approval by others than its author, for this value at this time.",
             ),
         ],
     )
