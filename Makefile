@@ -42,7 +42,11 @@ demo: setup ## Watch promotions survive what stuck the old design
 .PHONY: test
 test: setup ## Run the tests, two files at a time (ARGS="-k stalled")
 	@for stage in local prod; do $(BIN)/python -m infra.package --stage $$stage >/dev/null || exit 1; done
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/browser $(ARGS)
+
+.PHONY: test-browser
+test-browser: setup ## Try the operator's page in Chromium (ARGS="-k keyboard")
+	$(BIN)/python -m pytest tests/browser $(ARGS)
 
 .PHONY: bench
 bench: setup ## Measure what docs/performance.md claims (ten minutes)

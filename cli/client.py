@@ -122,8 +122,9 @@ class Client:
         self._sent(_Request(method="DELETE", path=path, query=query))
 
     def _sent(self, request: _Request) -> requests.Response:
-        perhaps_done = False
-        for tries_left in reversed(range(self.tries)):
+        perhaps_done, tries_left = False, self.tries
+        while True:
+            tries_left -= 1
             try:
                 answer = self._answer(request)
             except NoAnswer as away:
@@ -139,7 +140,6 @@ class Client:
                     raise refused
                 pause = refused.again_after
             self.sleep(pause)
-        raise AssertionError
 
     def _answer(self, request: _Request) -> requests.Response:
         try:

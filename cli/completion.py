@@ -7,6 +7,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from cli import show
 from cli.client import Client
 from cli.program import running
 
@@ -48,7 +49,7 @@ def _targets(client: Client) -> list[CompletionItem]:
 
 def _freezes(client: Client) -> list[CompletionItem]:
     listed = client.get("/freezes")["freezes"]
-    return [CompletionItem(each["id"], help=each["reason"]) for each in listed]
+    return [CompletionItem(each["id"], help=show.harmless(each["reason"])) for each in listed]
 
 
 targets = _completer(_targets)

@@ -49,8 +49,9 @@ def load(env: Mapping[str, str]) -> Config:
 
     Raises `ConfigError` naming what is missing or wrong, and what to do about it.
     """
-    file = Path(env.get("HOIST_CONFIG") or DEFAULT_FILE).expanduser()
-    stored = _stored(file, required="HOIST_CONFIG" in env)
+    named = env.get("HOIST_CONFIG")
+    file = Path(named or DEFAULT_FILE).expanduser()
+    stored = _stored(file, required=bool(named))
     api = env.get("HOIST_API") or stored.get("api", "")
     token = (env.get("HOIST_TOKEN") or stored.get("token", "")).strip()
     unknown = [*(["where the API is"] if not api else []), *(["who you are"] if not token else [])]

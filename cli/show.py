@@ -54,15 +54,20 @@ def busy(what: str) -> Iterator[Callable[[str], None]]:
         yield lambda markup: console.print(markup, soft_wrap=True)
 
 
+def harmless(text: str) -> str:
+    """A line that gives the terminal no orders."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def said(text: object) -> str:
     """What somebody wrote, as it is: neither markup, nor orders to the terminal."""
     # rich would double a backslash at the end, in case that a tag follows.
-    return escape(f"{_without_orders(str(text))}.")[:-1]
+    return escape(f"{harmless(str(text))}.")[:-1]
 
 
 def plain(text: str) -> str:
     """A text of several lines, without orders to the terminal."""
-    return "\n".join(map(_without_orders, text.split("\n")))
+    return "\n".join(map(harmless, text.split("\n")))
 
 
 def state(promotion: Mapping[str, Any]) -> str:
@@ -259,10 +264,6 @@ def lasted(seconds: int | None) -> str:
 def local_time(at: str | None) -> str:
     """A moment in the reader's own zone, and which zone that is."""
     return f"{datetime.fromisoformat(at).astimezone():%Y-%m-%d %H:%M:%S %Z}" if at else ""
-
-
-def _without_orders(text: str) -> str:
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _console(*, stderr: bool) -> Console:

@@ -99,6 +99,7 @@ const ROUTES = [
 ];
 
 let here = null;
+const focusHeading = () => main.querySelector("h1").focus();
 
 function go() {
 	if (location.hash === "#main") {
@@ -118,7 +119,7 @@ function go() {
 	showHeader();
 	if (!first) {
 		scrollTo(0, 0);
-		main.querySelector("h1").focus();
+		focusHeading();
 	}
 	read();
 }
@@ -146,8 +147,8 @@ function done(promotion, verb) {
 	const before = details.get(id);
 	known.set(id, promotion);
 	tell(promotion, before?.state === state ? `: ${verb}` : `is now ${state}`);
-	if (before) read();
-	else location.hash = address(id);
+	if (!before) location.hash = address(id);
+	else read().then(() => document.activeElement === document.body && focusHeading());
 }
 
 const DO = {

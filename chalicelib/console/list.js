@@ -6,7 +6,7 @@ import {
 	actions, address, advice, banner, code, driftBanner, facts, freezeBanner, limits, loading, OPEN, quiet, rows, section, settled, stalled, STATES, title, wish,
 } from "./parts.js";
 
-/** So many stalled ones show at once what they wait for and what can be done. */
+/** So many stalled ones show at once what can be done. */
 const CARDS = 3;
 /** A page may hold less than its limit: so many are read, at the most, for what is open. */
 const PAGES = 20;
@@ -154,7 +154,6 @@ function filterForm({ state, target, flag }) {
 
 // Targets
 
-/** The view of all targets. */
 export function targetsView() {
 	let targets;
 	const row = ({ app, description }) => h("li.row", { key: app }, h("div", h("a.flag", { href: `#/targets/${app}` }, app), quiet(description)));
@@ -171,7 +170,6 @@ export function targetsView() {
 	};
 }
 
-/** The view of one target: its queue, and who works on it. */
 export function targetView(app, { changed }) {
 	let target, lock, deploying, before;
 

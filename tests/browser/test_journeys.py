@@ -116,6 +116,7 @@ def test_the_stuck_promotion_is_resolved_in_at_most_four_interactions(
 
     expect(page.locator("#news")).to_contain_text("is now deployed")
     expect(page.locator(".card")).to_have_count(0)
+    expect(page.get_by_role("heading", name="Promotions")).to_be_focused()
     settled = superadmin.read(incident)
     assert (settled["state"], settled["settled_by"]) == ("deployed", "operator")
     assert settled["observed"]["finding"] == "live"

@@ -1,11 +1,12 @@
 """The doors of the operator's page, and what the browser is told about it."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.doors import Api
+from tests.doors import CONTRACT, Api
 
 CONSOLE = Path(__file__).parents[2] / "chalicelib" / "console"
 PARTS = sorted(path.name for path in CONSOLE.iterdir() if path.name != "index.html")
@@ -55,6 +56,14 @@ def test_a_browser_that_has_a_file_is_not_sent_it_again(api: Api, name: str) -> 
     assert first.headers["Cache-Control"] == "no-cache"
     assert (again.status, again.body) == (304, "")
     assert again.headers["ETag"] == first.headers["ETag"]
+
+
+def test_the_contract_and_the_page_name_all_of_its_files() -> None:
+    parameter = CONTRACT["paths"]["/console/{file}"]["get"]["parameters"][0]
+    named = re.findall(r'"console/(\S+)"', (CONSOLE / "index.html").read_text())
+
+    assert parameter["schema"]["enum"] == PARTS
+    assert sorted(named) == PARTS
 
 
 @pytest.mark.parametrize("name", ["index.html", "nothing.js", "..", "__init__.py"])

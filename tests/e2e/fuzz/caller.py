@@ -55,7 +55,8 @@ def call(plan: Plan) -> Report:
 def tell(plan: Plan, report: Report) -> None:
     """Print how far it is."""
     failed = report.failures.total() + len(report.errors)
-    print(f"{plan.caller}: {report.cases} cases, {failed} failed", flush=True)  # noqa: T201 - a soak shows that it lives
+    # A soak shows that it lives.
+    print(f"{plan.caller}: {report.cases} cases, {failed} failed", flush=True)  # noqa: T201
 
 
 def note(report: Report, plan: Plan, event: events.EngineEvent) -> None:

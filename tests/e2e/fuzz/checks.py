@@ -89,6 +89,5 @@ def entity_tags_tell_the_version(
 
 def _is_guarded(contract: Contract, case: AnyCase) -> bool:
     """Is this a request of an operation that asks for a token?"""
-    return coverage_scenario(
-        case
-    ) != CoverageScenario.UNSPECIFIED_HTTP_METHOD and not contract.open_to_all(case.operation.label)
+    unknown = coverage_scenario(case) == CoverageScenario.UNSPECIFIED_HTTP_METHOD
+    return not (unknown or contract.open_to_all(case.operation.label))

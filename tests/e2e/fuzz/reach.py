@@ -112,13 +112,10 @@ class Reach:
         collection = case.path.split("/")[1]
         parameter = self.known.contract.names.get(collection, "")
         if parameter in case.path_parameters and self._by_chance(MOSTLY):
-            audit = collection == "audit"
-            label = case.operation.label
-            name = (
-                sense.subject(self.known, self.dice)
-                if audit
-                else self.known.name(collection, label)
-            )
+            if collection == "audit":
+                name: str | None = sense.subject(self.known, self.dice)
+            else:
+                name = self.known.name(collection, case.operation.label)
             case.path_parameters[parameter] = name or case.path_parameters[parameter]
         sense.spare(case)
 
@@ -206,11 +203,8 @@ def _leave_out_misfits(case: AnyCase) -> None:
     meta = case.meta
     if meta is None or meta.generation.mode.is_negative:
         return
-    operation = case.operation
-    for values, parameters in (
-        (case.query, operation.query),
-        (case.headers, operation.headers),
-    ):
+    parts = ((case.query, case.operation.query), (case.headers, case.operation.headers))
+    for values, parameters in parts:
         for parameter in parameters:
             given = values.get(parameter.name)
             fits = given is None or parameter.get_validator().is_valid(given)

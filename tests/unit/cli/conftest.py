@@ -96,7 +96,12 @@ class Terminal:
         return Ended(ended.exit_code, ended.stdout, ended.stderr)
 
     def _run(self, words: tuple[str, ...], typed: str | None) -> Result:
-        told = {"HOIST_API": URL, "HOIST_TOKEN": f"{self.caller}.{SECRET}", **self.env}
+        told = {
+            "HOIST_CONFIG": "/dev/null",
+            "HOIST_API": URL,
+            "HOIST_TOKEN": f"{self.caller}.{SECRET}",
+            **self.env,
+        }
         world = self.api.world
         program = Program(
             env=told,

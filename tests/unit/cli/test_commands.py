@@ -131,7 +131,7 @@ def test_a_list_shows_ids_flags_and_how_long(terminal: Terminal) -> None:
 
     assert marked.id in ended.stdout
     assert f"{FLAG} = true" in ended.stdout
-    assert "2 d 9 h" in ended.stdout
+    assert "pending 2 d  2 d 9 h" in " ".join(ended.stdout.split("\n")[1:])
 
 
 @pytest.mark.parametrize(

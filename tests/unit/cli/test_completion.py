@@ -47,6 +47,17 @@ def test_freezes_are_offered(terminal: Terminal) -> None:
     assert offered("freeze", "lift") == ["year-end"]
 
 
+def test_a_freezes_reason_is_told_and_gives_the_terminal_no_orders(terminal: Terminal) -> None:
+    terminal.api.world.freeze("year-end")
+    terminal.forged = lambda body: body.replace("closed", "closed\\u001b[2J\\n")
+
+    shell = ShellComplete(hoist, {"obj": Program(env=TOLD)}, "hoist", "_HOIST_COMPLETE")
+    (item,) = shell.get_completions(["freeze", "lift"], "")
+
+    assert str(item.help).startswith("The books are closed")
+    assert str(item.help).isprintable()
+
+
 def test_states_are_offered_without_asking(terminal: Terminal) -> None:
     assert offered("list", "--state", begun="de") == ["deploying", "deployed"]
     assert terminal.requests == []

@@ -22,8 +22,14 @@ def write(file: Path, text: str, mode: int = 0o600) -> dict[str, str]:
     return {"HOIST_CONFIG": str(file)}
 
 
-def test_the_environment_is_enough(tmp_path: Path) -> None:
-    env = {"HOME": str(tmp_path), "HOIST_API": f"{URL}/", "HOIST_TOKEN": f"{TOKEN}\n"}
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of somebody who has not configured anything yet."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+def test_the_environment_is_enough() -> None:
+    env = {"HOIST_API": f"{URL}/", "HOIST_TOKEN": f"{TOKEN}\n"}
 
     assert load(env) == Config(api=URL, token=TOKEN)
 
@@ -87,6 +93,17 @@ def test_what_is_missing_is_named_with_where_to_set_it(
 def test_a_file_that_is_named_has_to_be_there(file: Path) -> None:
     with pytest.raises(ConfigError, match="no such file"):
         load({"HOIST_CONFIG": str(file), "HOIST_API": URL, "HOIST_TOKEN": TOKEN})
+
+
+def test_a_name_that_is_empty_names_no_file() -> None:
+    assert load({"HOIST_CONFIG": "", "HOIST_API": URL, "HOIST_TOKEN": TOKEN}).api == URL
+
+
+def test_without_a_name_the_file_is_in_its_usual_place(tmp_path: Path) -> None:
+    (tmp_path / ".config/hoist").mkdir(parents=True)
+    write(tmp_path / ".config/hoist/config.toml", f'api = "{URL}"\ntoken = "{TOKEN}"\n')
+
+    assert load({}) == Config(api=URL, token=TOKEN)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -484,6 +484,15 @@ def test_several_things_in_one_fact_are_listed() -> None:
     )
 
 
+def test_a_fact_within_a_fact_does_not_leave_its_cell() -> None:
+    facts = {"evidence": {"said|": "x | y", "value": None}}
+    said = step(promoted(marked(), START), Action.FAIL, at=START, facts=facts, state=State.FAILED)
+
+    (row,) = rows(said)
+
+    assert row.endswith(r"| fail: `failed`. evidence (said\| `x \| y`) |")
+
+
 def test_a_new_promotion_begins_with_what_it_came_of() -> None:
     facts = {"reverts": "prm_1", "target": TARGET, "flag": FLAG, "value": None, "reason": None}
     act = Act(actor="kim", action=Action.ROLLBACK, at=START, facts=facts)

@@ -100,6 +100,13 @@ def test_an_empty_text_is_said_to_be_empty() -> None:
     assert said["value"].startswith("must not be empty: ")
 
 
+def test_of_a_field_that_breaks_several_rules_the_first_is_said() -> None:
+    said = errors("MarkRequest", {"target": "raxx", "flag": "X" * 101, "value": "true"})
+
+    assert list(said) == ["flag"]
+    assert said["flag"].startswith("must have at most 100 characters: ")
+
+
 def test_a_field_with_an_endless_name_is_named_short() -> None:
     (field,) = errors("RetryRequest", {"x" * 5000: 1})
 
