@@ -40,9 +40,10 @@ demo: setup ## Watch promotions survive what stuck the old design
 	@exec $(BIN)/python -m local demo
 
 .PHONY: test
-test: setup ## Run the tests, two files at a time (ARGS="-k stalled")
+test: setup ## Run the tests (ARGS="-k stalled")
 	@for stage in local prod; do $(BIN)/python -m infra.package --stage $$stage >/dev/null || exit 1; done
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/browser $(ARGS)
+	$(BIN)/python -m pytest tests/unit $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/integration tests/e2e $(ARGS)
 
 .PHONY: test-browser
 test-browser: setup ## Try the operator's page in Chromium (ARGS="-k keyboard")
