@@ -47,7 +47,7 @@ def test_a_stall_reaches_slack_and_the_person_on_call_and_is_taken_back(town: To
 
     def told() -> list[str]:
         texts = [str(message["text"]) for message in town.stack.slack_messages()]
-        return [text for text in texts if app in text]
+        return [text for text in texts if f"dark_mode at {app}" in text]
 
     wait_until(lambda: len(told()) >= 2)
     assert told()[0].startswith("[SEV-3] dark_mode at stalled is deploying for 3")
