@@ -158,6 +158,12 @@ class Terminal:
         return sum(map(len, self.api.world.store.entries.values()))
 
 
+@pytest.fixture(autouse=True)
+def no_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The terminal's width is that of the test, not of whoever runs it (pytest-xdist sets one)."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture
 def terminal(api: Api) -> Iterator[Terminal]:
     there = Terminal(api)
