@@ -1,8 +1,33 @@
 """Fixtures that every kind of test may use."""
 
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
 import pytest
+from botocore.loaders import JSONFileLoader, Loader
 
 from tests.world import World
+
+
+@cache
+def _read(path: str) -> Any:  # noqa: ANN401 - JSON
+    return JSONFileLoader().load_file(path)
+
+
+class ReadOnce(JSONFileLoader):
+    """Reads each of botocore's descriptions once: a test makes many sessions, a Lambda one."""
+
+    def load_file(self, file_path: str) -> Any:  # noqa: ANN401 - JSON
+        return _read(file_path)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def botocore_reads_once() -> Iterator[None]:
+    """Half of the time of tests that make containers is botocore's reading of JSON."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Loader, "FILE_LOADER_CLASS", ReadOnce)
+        yield
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from playwright.sync_api import (
     Error,
     Page,
     Request,
+    ViewportSize,
     expect,
     sync_playwright,
 )
@@ -31,20 +32,23 @@ SCREENSHOTS = BUILD_DIRECTORY / "screenshots"
 #: Where npm leaves what package-lock.json names.
 MODULES = BUILD_DIRECTORY / "browser"
 HERE = Path(__file__).parent
+WIDE: ViewportSize = {"width": 1280, "height": 900}
 #: As long as a person would wait; most things take a twentieth of it.
 PATIENCE_MS = 30_000
 #: What the browser says of an answer that is an error, or that did not come: tests ask for both.
 _HARMLESS = "Failed to load resource"
-#: What was measured, for the end of the report.
-FIGURES: list[str] = []
+#: What a test records that it measured, by `record_property`: for the end of the report.
+FIGURE = "figure"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the figures."""
-    if FIGURES:
+    """Print the figures, whichever process measured them."""
+    passed = terminalreporter.getreports("passed")
+    told = [value for report in passed for name, value in report.user_properties if name == FIGURE]
+    if told:
         terminalreporter.section("the page, measured")
-    for figure in FIGURES:
-        terminalreporter.line(figure)
+    for figure in told:
+        terminalreporter.line(str(figure))
 
 
 def _missing(what: str) -> NoReturn:
@@ -107,10 +111,10 @@ class Seat:
             if request.method == method and request.url.partition("?")[0].endswith(ending)
         ]
 
-    def shoot(self, name: str) -> None:
-        """Keep what is seen now, for people to look at."""
+    def shoot(self, name: str, *, whole: bool = False) -> None:
+        """Keep what is seen now, or the whole page, for people to look at."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=whole)
 
     def listen(self) -> None:
         """Hear what goes wrong in the page, and what it sends."""
@@ -139,7 +143,7 @@ def seating(browser: Browser) -> Iterator[Seating]:
     seats: list[Seat] = []
 
     def seat(api: str, token: str | None, **surroundings: Any) -> Seat:  # noqa: ANN401 - a browser context's
-        wanted = {"viewport": {"width": 1200, "height": 900}, "timezone_id": "Europe/Berlin"}
+        wanted = {"viewport": WIDE, "timezone_id": "Europe/Berlin"}
         context = browser.new_context(**(wanted | surroundings))
         context.set_default_timeout(PATIENCE_MS)
         if token:
