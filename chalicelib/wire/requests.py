@@ -434,7 +434,7 @@ def _json(
             errors=(FieldError(field="body", detail=f"at most {max_bytes} bytes"),),
         )
     body: Any = {}
-    if request.body.strip():
+    if request.body:
         _require_json(request)
         body = _parsed(request.body)
     check(schema_name, body)

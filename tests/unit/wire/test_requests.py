@@ -85,6 +85,11 @@ def test_an_order_to_retry_needs_no_body_and_is_never_forced() -> None:
     assert (order.reason, order.force) == (None, False)
 
 
+@pytest.mark.parametrize("body", [b"\n", b" ", b"{", b"\xff"])
+def test_a_body_that_may_be_absent_is_json_where_it_is_not(body: bytes) -> None:
+    assert named(lambda: requests.renew_order(a_request(body), ID, "RetryRequest")) == ["body"]
+
+
 def test_an_order_to_unlock_names_whom_and_why() -> None:
     order = requests.unlock_order(a_request({"reason": WHY}, X_TOTP="123456"), "vera")
 
