@@ -22,6 +22,7 @@ from local.stack import LocalStack, local_stack
 
 ANSWER_SECONDS = 30
 SETTLED_WITHIN_SECONDS = 60
+LEAST_PAUSE_SECONDS, MOST_PAUSE_SECONDS = 0.1, 1.0
 
 
 @dataclass
@@ -94,12 +95,16 @@ def wait_until(
     *,
     within_seconds: float = SETTLED_WITHIN_SECONDS,
 ) -> None:
-    """Wait for something to come true; fail the test if it does not."""
-    ends = time.monotonic() + within_seconds
+    """Wait for something to come true; fail the test if it does not.
+
+    The longer it takes, the seldomer it looks: each look is work for two Lambdas.
+    """
+    ends, pause = time.monotonic() + within_seconds, LEAST_PAUSE_SECONDS
     while not condition():
         if time.monotonic() > ends:
             pytest.fail(f"it has not come true in {within_seconds} s")
-        time.sleep(0.1)
+        time.sleep(pause)
+        pause = min(pause * 1.5, MOST_PAUSE_SECONDS)
 
 
 def wait_for_step(person: Person, promotion_id: str, step: str) -> dict[str, Any]:
