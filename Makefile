@@ -40,14 +40,21 @@ demo: setup ## Watch promotions survive what stuck the old design
 	@exec $(BIN)/python -m local demo
 
 .PHONY: test
-test: setup ## Run the tests (ARGS="-k stalled")
+test: test-unit ## Run the tests, all but those below (ARGS="-k stalled")
 	@for stage in local prod; do $(BIN)/python -m infra.package --stage $$stage >/dev/null || exit 1; done
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder tests/e2e tests/integration $(ARGS)
+
+.PHONY: test-unit
+test-unit: setup ## Run those that need neither a server nor a process (seconds)
 	$(BIN)/python -m pytest tests/unit $(ARGS)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/integration tests/e2e $(ARGS)
+
+.PHONY: test-fuzz
+test-fuzz: setup ## Send the contract's requests, and others, to the local stack (two minutes)
+	$(BIN)/python -m pytest tests/fuzz $(ARGS)
 
 .PHONY: test-browser
 test-browser: setup ## Try the operator's page in Chromium (ARGS="-k keyboard")
-	$(BIN)/python -m pytest tests/browser $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup tests/browser $(ARGS)
 
 .PHONY: bench
 bench: setup ## Measure what docs/performance.md claims (ten minutes)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from local.child import LocalStackError
 from local.stack import local_stack
-from tests.e2e.fuzz.fuzzing import Effort, fuzz
-from tests.e2e.fuzz.plan import Report
+from tests.fuzz.fuzzing import Effort, fuzz
+from tests.fuzz.plan import Report
 
 #: Few, so that every operation gets its turn early, and many turns.
 EXAMPLES = 20

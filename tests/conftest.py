@@ -6,8 +6,15 @@ from typing import Any
 
 import pytest
 from botocore.loaders import JSONFileLoader, Loader
+from hypothesis import settings
 
 from tests.world import World
+
+# Counts are asserted, seconds are not: machines are noisy. With CI set, Hypothesis is repeatable.
+settings.register_profile(
+    "hoist", settings.get_profile(settings.get_current_profile_name()), deadline=None
+)
+settings.load_profile("hoist")
 
 
 @cache

@@ -117,7 +117,7 @@ def _body(right: object, attack: Attack) -> object:
     return attack.body
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(attack=ATTACKS)
 def test_nothing_that_is_sent_breaks_a_door(attack: Attack) -> None:
     with silence():

@@ -96,5 +96,5 @@ class AppLife(RuleBasedStateMachine):
             assert self.app.visible == self.app.stored
 
 
-AppLife.TestCase.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+AppLife.TestCase.settings = settings(max_examples=30, stateful_step_count=25)
 TestAppLife = AppLife.TestCase

@@ -114,7 +114,7 @@ STARTS = st.datetimes(
     after=timedelta(days=10),
 )
 @given(rule=rules(), starts_at=STARTS, after=st.timedeltas(timedelta(0), timedelta(days=1500)))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_occurrences_are_those_that_dateutil_finds(
     rule: str,
     starts_at: datetime,

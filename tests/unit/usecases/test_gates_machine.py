@@ -163,7 +163,7 @@ STEPS: list[Step] = [
 ]
 
 
-@settings(max_examples=60, derandomize=True, deadline=None)
+@settings(max_examples=60, derandomize=True)
 @given(asked=st.integers(0, 2), steps=st.lists(st.sampled_from(STEPS), min_size=30, max_size=60))
 def test_nothing_begins_but_let_go_approved_in_time_and_out_of_a_freeze(
     asked: int,

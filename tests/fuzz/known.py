@@ -8,7 +8,7 @@ from typing import Any
 
 from schemathesis import Response
 
-from tests.e2e.fuzz.contract import AnyCase, Contract, json_object
+from tests.fuzz.contract import AnyCase, Contract, json_object
 
 #: Things remembered of each collection, and requests that can be repeated: the newest.
 MEMORY = 200

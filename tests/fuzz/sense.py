@@ -6,8 +6,8 @@ from typing import Any
 
 from schemathesis import Response
 
-from tests.e2e.fuzz.contract import AnyCase
-from tests.e2e.fuzz.known import Known
+from tests.fuzz.contract import AnyCase
+from tests.fuzz.known import Known
 
 #: The target whose policy stays as it is: others soon ask for approvals that nobody can give.
 SPARED = "fuzz-quick"

@@ -4,8 +4,8 @@ from typing import Any
 
 from schemathesis import Config
 
-from tests.e2e.fuzz.contract import ANSWER_SECONDS, Contract
-from tests.e2e.fuzz.plan import NOBODY, Plan
+from tests.fuzz.contract import ANSWER_SECONDS, Contract
+from tests.fuzz.plan import NOBODY, Plan
 
 #: What may come of a request that fits the contract: it is understood, or stopped for a reason
 #: that no schema can tell. 400, 413 and 415 mean that the contract says too little.

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from chalicelib.domain.operator import Role
 from local.stack import LocalStack
-from tests.e2e.fuzz.bugs import bugs
-from tests.e2e.fuzz.caller import call
-from tests.e2e.fuzz.plan import NOBODY, Plan, Report
-from tests.e2e.fuzz.scene import Scene
+from tests.fuzz.bugs import bugs
+from tests.fuzz.caller import call
+from tests.fuzz.plan import NOBODY, Plan, Report
+from tests.fuzz.scene import Scene
 
 #: Who calls, and how large their share of the cases is: who may do more tries more.
 CALLERS = {

@@ -10,13 +10,13 @@ from schemathesis.engine import events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
 from schemathesis.hooks import GLOBAL_HOOK_DISPATCHER
 
-from tests.e2e.fuzz.checks import checks_of
-from tests.e2e.fuzz.codes import Codes
-from tests.e2e.fuzz.contract import AnyCase, Contract, json_object
-from tests.e2e.fuzz.known import Known
-from tests.e2e.fuzz.plan import Failure, Plan, Report
-from tests.e2e.fuzz.reach import Reach
-from tests.e2e.fuzz.settings import settings_of
+from tests.fuzz.checks import checks_of
+from tests.fuzz.codes import Codes
+from tests.fuzz.contract import AnyCase, Contract, json_object
+from tests.fuzz.known import Known
+from tests.fuzz.plan import Failure, Plan, Report
+from tests.fuzz.reach import Reach
+from tests.fuzz.settings import settings_of
 
 #: What requests with a method that the contract does not have count as.
 UNDECLARED = "undeclared methods"

@@ -11,9 +11,9 @@ from local.heroku.client import SimulatorControls
 from local.seed import seed_operators
 from local.stack import LocalStack
 from tests.e2e.conftest import Person
-from tests.e2e.fuzz.contract import Contract
-from tests.e2e.fuzz.plan import NOBODY
-from tests.e2e.fuzz.sense import FROZEN, SPARED
+from tests.fuzz.contract import Contract
+from tests.fuzz.plan import NOBODY
+from tests.fuzz.sense import FROZEN, SPARED
 
 #: Operators of each role: each has a code every 30 seconds, and can be locked out.
 OPERATORS = 12

@@ -9,9 +9,9 @@ from schemathesis.generation.meta import CoverageScenario, coverage_scenario
 from chalicelib.domain.errors import Code
 from chalicelib.domain.operator import Role
 from chalicelib.wire.problems import KINDS
-from tests.e2e.fuzz.contract import AnyCase, Contract, json_object
-from tests.e2e.fuzz.plan import NOBODY, Plan
-from tests.e2e.fuzz.reach import ON_BEHALF_OF
+from tests.fuzz.contract import AnyCase, Contract, json_object
+from tests.fuzz.plan import NOBODY, Plan
+from tests.fuzz.reach import ON_BEHALF_OF
 
 Check: TypeAlias = Callable[[CheckContext, Response, AnyCase], None]
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from local.stack import local_stack
-from tests.e2e.fuzz.contract import Contract
-from tests.e2e.fuzz.fuzzing import CALLERS, Effort, fuzz
-from tests.e2e.fuzz.plan import Report
+from tests.fuzz.contract import Contract
+from tests.fuzz.fuzzing import CALLERS, Effort, fuzz
+from tests.fuzz.plan import Report
 
 #: The same requests each time, as far as the answers are the same: `make soak` tries others.
 EFFORT = Effort(seed=20261122, cases=None, seconds=105, examples=10)

@@ -14,11 +14,11 @@ from schemathesis.generation.meta import TestPhase
 from schemathesis.openapi.checks import RejectedPositiveData
 
 from chalicelib.domain.operator import Role
-from tests.e2e.fuzz import sense
-from tests.e2e.fuzz.codes import Codes
-from tests.e2e.fuzz.contract import AnyCase
-from tests.e2e.fuzz.known import Known
-from tests.e2e.fuzz.plan import NOBODY, Plan
+from tests.fuzz import sense
+from tests.fuzz.codes import Codes
+from tests.fuzz.contract import AnyCase
+from tests.fuzz.known import Known
+from tests.fuzz.plan import NOBODY, Plan
 
 #: How often what is made up gives way to what is right …
 MOSTLY = 0.8
