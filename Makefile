@@ -54,11 +54,15 @@ test-fuzz: setup ## Send the contract's requests, and others, to the local stack
 
 .PHONY: test-browser
 test-browser: setup ## Try the operator's page in Chromium (ARGS="-k keyboard")
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup tests/browser $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/browser $(ARGS)
 
 .PHONY: bench
-bench: setup ## Measure what docs/performance.md claims (ten minutes)
+bench: setup ## Measure what docs/performance.md claims (half an hour)
+	$(BIN)/python -m bench.cold
+	$(BIN)/python -m bench.accept
+	$(BIN)/python -m bench.bursts --local
 	$(BIN)/python -m bench.sweep
+	$(BIN)/python -m bench.cost
 	$(BIN)/python -m bench.kills
 	$(BIN)/python -m bench.guesses
 
@@ -116,6 +120,16 @@ deploy: setup ## Deploy to AWS (STAGE=prod RUNBOOK_URL=https://... ON_CALL_EMAIL
 operator: setup ## Say who may call (STAGE=prod ARGS="add kim --role promoter"; ARGS=--help)
 	$(if $(STAGE),,$(error Which stage? make operator STAGE=prod ARGS=list))
 	@$(BIN)/python -m infra.operators --stage $(STAGE) $(ARGS)
+
+.PHONY: backup
+backup: setup ## Copy a stage's tables into files (STAGE=prod ARGS=../hoist-2026-11-22)
+	$(if $(and $(STAGE),$(ARGS)),,$(error Of which stage, and where to? make backup STAGE=prod ARGS=../hoist-2026-11-22))
+	@$(BIN)/python -m infra.restore --stage $(STAGE) export $(ARGS)
+
+.PHONY: restore
+restore: setup ## Take a stage's data back to an earlier moment: docs/restore.md (STAGE=prod ARGS=stop; ARGS=--help)
+	$(if $(STAGE),,$(error Which stage? make restore STAGE=prod ARGS=--help))
+	@$(BIN)/python -m infra.restore --stage $(STAGE) $(ARGS)
 
 .PHONY: clean
 clean: ## Remove what can be built again; local stacks keep their data

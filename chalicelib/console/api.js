@@ -9,7 +9,7 @@ const WAIT_MS = 32_000;
 /** Hoist said no: RFC 9457, as the contract has it. */
 export class Problem extends Error {
 	constructor(body, status, after) {
-		super(body.title);
+		super(body.title ?? "Something answered that is not Hoist");
 		Object.assign(this, { errors: [], conflict: {} }, body, { status, again: after && new Date(Date.now() + after * 1000) });
 	}
 }
@@ -23,9 +23,6 @@ export const token = {
 	set: (value) => sessionStorage.setItem(TOKEN, value),
 	forget: () => sessionStorage.removeItem(TOKEN),
 };
-
-/** A new idempotency key. (`randomUUID` is for secure origins only.) */
-export const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
 
 export function query(parameters) {
 	const set = Object.entries(parameters).filter(([, value]) => value);
@@ -50,7 +47,7 @@ function parsed(text) {
 	try {
 		return JSON.parse(text);
 	} catch {
-		return { title: "Something answered that is not Hoist" };
+		return {};
 	}
 }
 

@@ -35,7 +35,7 @@ function tell({ flag, target }, news) {
 }
 
 /** Often while something moves, and less often for as long as nothing changes. */
-const EVERY_MS = { busy: 2_500, idle: 8_000, still: 60_000 };
+const EVERY_MS = { busy: 2_500, idle: 8_000 };
 const SLOWER = 1.4;
 const SLOWEST_MS = 30_000;
 const reading = { timer: 0, run: null, unchanged: 0, failures: 0, seen: "", at: 0, lostAt: 0, problem: null };
@@ -57,7 +57,6 @@ async function read() {
 
 function pause() {
 	if (reading.failures) return 1000 * 2 ** Math.min(reading.failures, 5);
-	if (view.still?.()) return EVERY_MS.still;
 	return Math.min(SLOWEST_MS, EVERY_MS[view.busy?.() ? "busy" : "idle"] * SLOWER ** reading.unchanged);
 }
 
@@ -77,7 +76,7 @@ function lost(error) {
 	reading.failures += 1;
 	reading.lostAt ||= Date.now();
 	reading.problem = error;
-	if (error instanceof Problem && !reading.at) view.refusal = error;
+	if (error.retryable === false && !reading.at) view.refusal = error;
 	show();
 }
 
@@ -101,12 +100,11 @@ const ROUTES = [
 let here = null;
 const focusHeading = () => main.querySelector("h1").focus();
 
-function go() {
+function go(moved) {
 	if (location.hash === "#main") {
-		history.replaceState(null, "", here);
-		return main.focus();
+		history.replaceState(null, "", here ?? "#/");
+		if (moved) return main.focus();
 	}
-	const first = here === null;
 	here = location.hash || "#/";
 	document.querySelector("dialog")?.close();
 	const [path, filters] = here.slice(1).split("?");
@@ -114,20 +112,23 @@ function go() {
 	view = make(pattern.exec(path)[1], Object.fromEntries(new URLSearchParams(filters)));
 	Object.assign(reading, { unchanged: 0, failures: 0, at: 0, lostAt: 0 });
 	forget();
+	const filtering = document.activeElement.closest("#filters [name]")?.name;
 	draw(main);
 	show();
 	showHeader();
-	if (!first) {
-		scrollTo(0, 0);
-		focusHeading();
-	}
+	scrollTo(0, 0);
+	// Arrow keys choose on the spot: who goes through a filter's options stays there.
+	if (filtering) document.forms.filters?.elements[filtering].focus();
+	else if (moved) focusHeading();
 	read();
 }
 
 function show() {
+	const focused = document.activeElement;
 	draw(main, view.refusal
 		? [title(view.title()), problemView(view.refusal), h("a", { href: "#/" }, "All promotions")]
 		: view.show());
+	if (!focused.isConnected) focusHeading();
 	document.title = `${view.title()} · Hoist`;
 	showFreshness();
 }
@@ -148,7 +149,7 @@ function done(promotion, verb) {
 	known.set(id, promotion);
 	tell(promotion, before?.state === state ? `: ${verb}` : `is now ${state}`);
 	if (!before) location.hash = address(id);
-	else read().then(() => document.activeElement === document.body && focusHeading());
+	else read();
 }
 
 const DO = {
@@ -186,7 +187,7 @@ function askForToken(problem) {
 	draw(main, h("form.sign-in", { id: "sign-in" }, title("Sign in"),
 		h("p", "Paste your token. It stays in this tab, and is forgotten when you close it."),
 		h("label", { for: "token" }, "Token"),
-		h("input", { id: "token", name: "token", type: "password", autocomplete: "off", required: true }),
+		h("input", { id: "token", name: "token", type: "password", pattern: "\\s*[!-~]+\\s*", autocomplete: "off", required: true }),
 		problem && problemView(problem), h("button.likely", { type: "submit" }, "Sign in")));
 	place("token").focus();
 }
@@ -195,8 +196,8 @@ function askForToken(problem) {
 function signIn(wanted) {
 	if (wanted) token.set(wanted);
 	me = {};
-	here = null;
 	go();
+	if (wanted) focusHeading();
 }
 
 async function identify() {
@@ -221,7 +222,7 @@ function signOut(problem) {
 	askForToken(problem);
 }
 
-addEventListener("hashchange", () => me && go());
+addEventListener("hashchange", () => me && go(true));
 for (const name of ["online", "offline", "visibilitychange"]) {
 	addEventListener(name, () => me && (document.hidden ? clearTimeout(reading.timer) : read()));
 }

@@ -1,15 +1,15 @@
 // The dialogs. Each has one idempotency key: sent twice, by a double click or after a lost
 // connection, it is carried out once.
 
-import { get, newKey, post, Problem } from "./api.js";
-import { draw, h, icon, zone } from "./dom.js";
-import { ACTIONS, button, code, facts, findings, liveness, observed, problemView, quiet, value, wish } from "./parts.js";
+import { get, post, Problem } from "./api.js";
+import { draw, h, icon, utc } from "./dom.js";
+import { ACTIONS, button, code, facts, findings, liveness, observed, problemView, quiet, unread, value, wish } from "./parts.js";
 
 const FIELDS = {
 	reason: { label: "Reason", hint: "Why, for those who read it later." },
 	note: { label: "Note" },
 	rca_url: { label: "Link to the retrospective", type: "url" },
-	not_before: { label: "Begins by itself at", hint: `In your time, ${zone()}.`, type: "datetime-local" },
+	not_before: { label: "Begins by itself at", hint: "In your own time.", type: "datetime-local" },
 	minutes: { label: "For how long", options: { 30: "30 minutes", 60: "1 hour", 240: "4 hours", 1440: "a day" } },
 	target: { label: "Target" },
 	flag: { label: "Flag", hint: "Small letters, digits and underscores." },
@@ -72,21 +72,25 @@ const SHOWS = {
 };
 
 function open(spec) {
+	if (document.querySelector("dialog")) return;
 	const [outcome, box] = [h("div.said"), h("div.said", spec.show && quiet("Reading Heroku…"))];
 	const submit = h("button.likely", { type: "submit" }, spec.verb);
 	const form = h("form", { novalidate: true }, h("h2", { id: "dialog" }, spec.heading), h("p", spec.says), box,
 		spec.asks.split(" ").map(field), outcome, h("div.buttons", submit, button("Close", { value: "close" })));
 	const dialog = h("dialog", { "aria-labelledby": "dialog" }, form);
-	const state = { ...spec, key: newKey(), dialog, form, outcome, box, submit, busy: false };
+	const state = { ...spec, key: crypto.randomUUID(), dialog, form, outcome, box, submit, busy: false };
 	dialog.addEventListener("cancel", (event) => state.busy && event.preventDefault());
-	dialog.addEventListener("close", () => dialog.remove());
+	dialog.addEventListener("close", () => {
+		dialog.remove();
+		if (document.activeElement === document.body) document.querySelector("h1").focus();
+	});
 	dialog.addEventListener("click", ({ target }) => target.value === "close" && !state.busy && dialog.close());
 	form.addEventListener("input", ({ target }) => typed(form, target));
 	form.addEventListener("submit", () => send(state));
 	document.body.append(dialog);
 	dialog.showModal();
 	form.elements[0].focus();
-	spec.show?.(box).catch(({ message }) => draw(box, quiet(`${message}. What Heroku shows is not known.`)));
+	spec.show?.(box).catch((error) => draw(box, unread(error)));
 }
 
 function field(asked) {
@@ -108,13 +112,15 @@ function field(asked) {
 
 const of = (form, { name }, part) => form.querySelector(`#${name}-${part}`);
 
-/** Count what a reason lacks; ask for a code where a time is given. */
+/** Count what a reason lacks; tell a time in UTC, for an hour may come twice, and ask for its code. */
 function typed(form, input) {
-	if (input.minLength > 0) draw(of(form, input, "left"), ` ${input.value.length} of at least ${input.minLength} characters.`);
+	const [length, least] = [input.value.length, input.minLength];
+	if (least > 0) draw(of(form, input, "left"), length < least && ` ${length} of at least ${least} characters.`);
 	const { totp } = form.elements;
 	if (input.name === "not_before") {
 		totp.required = Boolean(input.value);
 		of(form, totp, "field").hidden = !input.value;
+		draw(of(form, input, "left"), input.value && ` That is ${utc(new Date(input.value).toISOString())}.`);
 	}
 	complain(form, input, "");
 }
@@ -124,8 +130,7 @@ function complain(form, input, said) {
 	const place = input?.name && of(form, input, "error");
 	if (!place) return;
 	draw(place, said);
-	if (said) input.setAttribute("aria-invalid", "true");
-	else input.removeAttribute("aria-invalid");
+	input.ariaInvalid = said ? "true" : null;
 }
 
 function checked(form) {
@@ -154,7 +159,7 @@ async function send(state) {
 	if (state.busy || !checked(form)) return;
 	const totp = form.elements.totp?.value.replaceAll(" ", "");
 	state.busy = true;
-	submit.setAttribute("aria-disabled", "true");
+	submit.ariaDisabled = "true";
 	draw(submit, "Sending…");
 	try {
 		const answer = await post(state.path, bodyOf(state), { ...state.headers, "Idempotency-Key": state.key, ...(totp && { "X-TOTP": totp }) });
@@ -168,7 +173,7 @@ async function send(state) {
 		draw(submit, unsure ? "Send again" : state.verb);
 	}
 	state.busy = false;
-	submit.removeAttribute("aria-disabled");
+	submit.ariaDisabled = null;
 	outcome.scrollIntoView({ block: "nearest" });
 }
 
@@ -190,7 +195,8 @@ function refusal({ form, box }, problem) {
 	if (problem.code?.startsWith("totp_")) another(form, problem.title);
 	return [
 		problemView(problem),
-		evidence && facts(...observed(evidence)),
+		checks && h("p", "Tick what you know of, above, and send it again."),
+		evidence && facts(...observed(evidence).slice(1)),
 		problem.errors.some((error) => error.field === "force") &&
 			h("label.tick", h("input", { type: "checkbox", name: "force" }), "Do it all the same. I know better, and the reason says how."),
 		problem.status === 412 && h("p", "Close this, look at what it is now, and decide again."),

@@ -93,10 +93,12 @@ export function spelled(at, exact) {
 	return (exact ? EXACT : today ? TODAY : SHORT).format(at);
 }
 
+export const utc = (iso) => `${iso.slice(0, 19).replace("T", " ")} UTC`;
+
 /** The same as an element: pointing at it tells UTC, with the year. */
 export function time(iso, exact) {
 	if (!iso) return "at an unknown time";
-	return h("time", { datetime: iso, title: `${iso.slice(0, 19).replace("T", " ")} UTC` }, spelled(new Date(iso), exact));
+	return h("time", { datetime: iso, title: utc(iso) }, spelled(new Date(iso), exact));
 }
 
 /** How long, in two units at the most. */

@@ -47,12 +47,7 @@ export function listView(filters, { details, changed }) {
 	const lately = [];
 	let cards = [], wasOpen = [], page;
 
-	/** What is open: stalled first, then as far as it has come, then by age. */
-	function open() {
-		const rank = (promotion) => (stalled(promotion) ? -1 : OPEN.indexOf(promotion.state));
-		const since = (promotion) => promotion.state_entered_at ?? "";
-		return Object.values(byState).flat().sort((one, other) => rank(one) - rank(other) || since(one).localeCompare(since(other)));
-	}
+	const open = () => inTurn(Object.values(byState).flat());
 
 	async function whole({ id }) {
 		const promotion = await getPromotion(id);
@@ -61,18 +56,22 @@ export function listView(filters, { details, changed }) {
 	}
 
 	async function read(show) {
+		// What is above is known before what is below is shown: nothing jumps.
+		const around = readTown();
 		const readState = async (name) => {
-			byState[name] = await readOpen(name);
-			changed(byState[name]);
+			const found = await readOpen(name);
+			changed(found);
+			await around;
+			if (name === "deploying") cards = (await Promise.all(inTurn(found).filter(stalled).slice(0, CARDS).map(whole))).filter(stalled);
+			byState[name] = found;
 			show();
-			if (name === "deploying") cards = (await Promise.all(open().filter(stalled).slice(0, CARDS).map(whole))).filter(stalled);
 		};
 		const readFound = async () => {
 			page = await getPage({ ...filters, limit: 25 });
 			changed(page.list);
 			show();
 		};
-		await Promise.all([...(overview ? OPEN.map(readState) : []), readFound(), readTown()]);
+		await Promise.all([...(overview ? OPEN.map(readState) : []), readFound(), around]);
 		await readSettled();
 		show();
 		await readDrifts();
@@ -93,18 +92,16 @@ export function listView(filters, { details, changed }) {
 		town.freezes.map(freezeBanner),
 		[...town.drifts].flatMap(([app, drifts]) => drifts.map((drift) => driftBanner(app, drift))),
 		filterForm(filters),
-		overview && showOpen(),
-		showPage(),
+		overview && !OPEN.every((name) => byState[name]) ? loading() : [overview && showOpen(), showPage()],
 	];
 
 	function showOpen() {
-		if (!OPEN.every((name) => byState[name])) return section("open", "Open", loading());
-		const count = cards.length;
+		const count = open().filter(stalled).length;
 		const rest = without(open(), cards);
 		return [
-			count > 0 && section("stalled", [icon("stalled"), `Stalled: ${count === 1 ? "one needs" : `${count} need`} somebody`], cards.map(card)),
-			(rest.length > 0 || !count) && section("open", ["Open ", h("span.count", rest.length)],
-				rows(rest, icon("deployed"), "Nothing is open. All that was marked has settled.")),
+			cards.length > 0 && section("stalled", [icon("stalled"), `Stalled: ${count === 1 ? "one needs" : `${count} need`} somebody`], cards.map(card)),
+			(rest.length > 0 || !cards.length) && section("open", ["Open ", h("span.count", rest.length)],
+				rows(rest, "Nothing is open. All that was marked has settled.")),
 		];
 	}
 
@@ -112,10 +109,9 @@ export function listView(filters, { details, changed }) {
 		const heading = overview ? "Settled" : cursor ? "Older" : "Found";
 		if (!page) return section("page", heading, loading());
 		const rest = overview ? without(page.list.filter(settled), lately) : page.list;
-		const link = (at, text) => h("a", { href: `#/${query({ ...filters, cursor: at })}` }, text);
 		return section("page", heading,
 			rows([...lately, ...rest], page.next ? "None on this page; the next may have some." : "There is none."),
-			(page.next || cursor) && h("p.pager", cursor && link(null, "Newest"), page.next && link(page.next, "Older →")));
+			page.next && h("p", h("a", { href: `#/${query({ ...filters, cursor: page.next })}` }, "Older →")));
 	}
 
 	return {
@@ -126,6 +122,13 @@ export function listView(filters, { details, changed }) {
 		read, show,
 		busy: () => byState.deploying?.length > 0,
 	};
+}
+
+/** Stalled first, then as far as it has come, then by age. */
+function inTurn(list) {
+	const rank = (promotion) => (stalled(promotion) ? -1 : OPEN.indexOf(promotion.state));
+	const since = (promotion) => promotion.state_entered_at ?? "";
+	return list.sort((one, other) => rank(one) - rank(other) || since(one).localeCompare(since(other)));
 }
 
 const without = (list, others) => list.filter(({ id }) => !others.some((other) => other.id === id));
@@ -166,7 +169,6 @@ export function targetsView() {
 			title("Targets"),
 			!targets ? loading() : targets.length ? h("ul.rows", targets.map(row)) : h("p.none", "No app is listed yet."),
 		],
-		still: () => targets,
 	};
 }
 
@@ -190,7 +192,7 @@ export function targetView(app, { changed }) {
 			target.drift.map((drift) => driftBanner(app, drift)),
 			h("div.columns", { key: "columns" },
 				h("div",
-					section("queue", ["Queue ", h("span.count", deploying.length)], rows(deploying, icon("deployed"), "Nothing is deploying here.")),
+					section("queue", ["Queue ", h("span.count", deploying.length)], rows(deploying, "Nothing is deploying here.")),
 					section("before", "Not begun", rows(before.flat(), "Nothing waits to be promoted."))),
 				h("div", lockOf(lock))),
 		],

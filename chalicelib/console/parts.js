@@ -71,7 +71,7 @@ function row(promotion) {
 		h("div", settled_at ? time(settled_at) : ["for ", age(state_age_seconds, at)], quiet(promoted_by ? `promoted by ${promoted_by}` : `marked by ${created_by}`)));
 }
 
-export const rows = (list, ...none) => (list.length ? h("ul.rows", list.map(row)) : h("p.none", ...none));
+export const rows = (list, none) => (list.length ? h("ul.rows", list.map(row)) : h("p.none", none));
 
 export const banner = (kind, key, ...said) => h(`div.banner.is-${kind}`, { key }, icon(kind), h("p", ...said));
 
@@ -146,6 +146,8 @@ export function liveness(checks) {
 	if (!carries) return reachable?.seen;
 	return carries.outcome === "pass" ? "The current release does not carry the value." : `Release ${carries.id.split(":")[1]} is current and carries the value: it is live.`;
 }
+
+export const unread = ({ message }) => quiet(`${message}. What Heroku shows is not known.`);
 
 /** What Heroku showed when somebody settled it by hand, or tried to. */
 export const observed = (seen) => [

@@ -3,13 +3,13 @@
 import { get, getPromotion, getText } from "./api.js";
 import { age, h, icon, time } from "./dom.js";
 import {
-	actions, address, advice, button, chip, code, driftBanner, EFFECTS, facts, findings, link, liveness, loading, observed, quiet, section, settled, stalled, STEPS, targetLink, title, value, wish,
+	actions, address, advice, button, chip, code, driftBanner, EFFECTS, facts, findings, link, liveness, loading, observed, quiet, section, settled, stalled, STEPS, targetLink, title, unread, value, wish,
 } from "./parts.js";
 
 /** The view of one promotion. */
 export function promotionView(id, { details, changed }) {
 	const path = `promotions/${id}`;
-	let promotion, trail, lock, heroku, asking;
+	let promotion, trail, heroku, asking;
 
 	async function read(show) {
 		const seen = await getPromotion(id);
@@ -18,7 +18,6 @@ export function promotionView(id, { details, changed }) {
 		details.set(id, promotion);
 		changed([promotion]);
 		show();
-		lock = promotion.state === "deploying" && (await get(`targets/${promotion.target}/lock`)).body;
 		if (trail?.version !== promotion.version) {
 			trail = { ...(await get(`${path}/audit`)).body, version: promotion.version };
 		}
@@ -30,12 +29,9 @@ export function promotionView(id, { details, changed }) {
 	async function ask(show) {
 		asking = true;
 		show();
-		try {
-			heroku = await get(`${path}/preflight`);
-		} finally {
-			asking = false;
-			show();
-		}
+		heroku = await get(`${path}/preflight`).then(({ body }) => body, (error) => error);
+		asking = false;
+		show();
 	}
 
 	async function download() {
@@ -53,7 +49,7 @@ export function promotionView(id, { details, changed }) {
 			h("p.subtitle", chip(promotion), h("span", "→ ", wish(promotion)), quiet(id)),
 			promotion.drift && driftBanner(promotion.target, promotion.drift),
 			h("div.columns", { key: "columns" },
-				h("div", now(promotion, lock), steps(promotion, trail?.entries), history(trail)),
+				h("div", now(promotion), steps(promotion, trail?.entries), history(trail)),
 				h("div", ages(promotion), evidence(promotion, heroku, asking), about(promotion))),
 		];
 	}
@@ -62,20 +58,17 @@ export function promotionView(id, { details, changed }) {
 		title: () => (promotion ? `${promotion.flag} at ${promotion.target}` : "Promotion"),
 		read, show, ask, download,
 		busy: () => promotion?.state === "deploying",
-		still: () => promotion && settled(promotion),
 	};
 }
 
-function now(promotion, lock) {
-	const { acknowledged_by: who, approvals, approvals_missing: missing } = promotion;
+function now(promotion) {
+	const { acknowledged_by: who, approvals } = promotion;
 	const [stuck, over] = [stalled(promotion), settled(promotion)];
 	return section(stuck ? "stalled" : "now", stuck ? [icon("stalled"), "Stalled"] : over ? "How it ended" : "What it waits for",
 		stuck && advice(promotion),
 		over ? ended(promotion) : waits(promotion),
-		lock?.held && h("p.quiet", "A worker (", code(lock.holder), ") holds the target since ", time(lock.since), "."),
 		who && !over && h("p", `${who} knows of it: nobody is told again before `, time(promotion.acknowledged_until), "."),
 		approvals.map(({ by, at }) => h("p", `Approved by ${by} `, time(at), ".")),
-		missing > 0 && h("p", `Approvals missing: ${missing}.`),
 		h("h3", "What you can do"), actions(promotion));
 }
 
@@ -116,11 +109,10 @@ function step({ state, step: stands, settled_by }, from, at, n) {
 	return ["skipped", "skipped", n === 1 ? "passed over" : settled_by === "operator" && "not on record"];
 }
 
-const ages = ({ at, age_seconds, created_at, created_by, state, state_age_seconds, state_entered_at, promoted_at, promoted_by, not_before, rung, expires_at }) => section("ages", "Ages", facts(
+const ages = ({ at, age_seconds, created_at, created_by, state, state_age_seconds, state_entered_at, not_before, held_by, rung, expires_at }) => section("ages", "Ages", facts(
 	["Since marked", age(age_seconds, at), quiet(time(created_at), ` by ${created_by}`)],
 	[`${settled({ state }) ? "Since" : "In"} ${state}`, age(state_age_seconds, at), quiet("since ", time(state_entered_at))],
-	promoted_at && ["Promoted", time(promoted_at), quiet(`by ${promoted_by}`)],
-	not_before && ["Begins by itself", time(not_before)],
+	not_before && [held_by ? "Was to begin" : "Begins by itself", time(not_before)],
 	rung && ["People were told", rung],
 	state === "pending" && ["Expires", time(expires_at)]));
 
@@ -137,7 +129,7 @@ function evidence(promotion, heroku, asking) {
 		!known && !shown && h("p.quiet", "No worker has looked at the target for it."),
 		!settled(promotion) && [
 			h("h3", "Heroku now"),
-			heroku && [h("p.lead", liveness(heroku.body.checks)), findings(heroku.body.checks)],
+			heroku && (heroku.checks ? [h("p.lead", liveness(heroku.checks)), findings(heroku.checks)] : unread(heroku)),
 			button(asking ? "Reading Heroku…" : heroku ? "Read Heroku again" : "Read Heroku", { do: "ask", "aria-disabled": asking && "true" }),
 		]);
 }

@@ -37,6 +37,28 @@ WIDE: ViewportSize = {"width": 1280, "height": 900}
 PATIENCE_MS = 30_000
 #: What the browser says of an answer that is an error, or that did not come: tests ask for both.
 _HARMLESS = "Failed to load resource"
+#: "Good", as browsers' makers have it. https://web.dev/articles/cls
+MOST_SHIFT = 0.1
+#: What the browser itself has measured of the page so far. The page blocks for as long as its
+#: tasks exceed 50 ms. https://web.dev/articles/user-centric-performance-metrics
+MEASURED = """(() => {
+    const seen = (type) => {
+        const observer = new PerformanceObserver(() => {});
+        observer.observe({type, buffered: true});
+        return observer.takeRecords();
+    };
+    const sum = (list, of) => list.reduce((total, each) => total + of(each), 0);
+    const loads = [...seen("navigation"), ...seen("resource")];
+    return {
+        first_content: seen("paint").find(({name}) => name === "first-contentful-paint").startTime,
+        largest_content: seen("largest-contentful-paint").at(-1).startTime,
+        blocked: sum(seen("longtask"), ({duration}) => duration - 50),
+        shifted: sum(seen("layout-shift"), ({value}) => value),
+        requests: loads.length,
+        transferred: sum(loads, ({transferSize}) => transferSize),
+        elements: document.querySelectorAll("*").length,
+    };
+})()"""
 #: What a test records that it measured, by `record_property`: for the end of the report.
 FIGURE = "figure"
 
@@ -111,10 +133,14 @@ class Seat:
             if request.method == method and request.url.partition("?")[0].endswith(ending)
         ]
 
-    def shoot(self, name: str, *, whole: bool = False) -> None:
-        """Keep what is seen now, or the whole page, for people to look at."""
+    def shoot(self, name: str) -> None:
+        """Keep what is seen now, and what one would scroll to, for people to look at."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=whole)
+        size = self.page.viewport_size or WIDE
+        tall = self.page.evaluate("document.documentElement.scrollHeight")
+        self.page.set_viewport_size({"width": size["width"], "height": tall})
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
+        self.page.set_viewport_size(size)
 
     def listen(self) -> None:
         """Hear what goes wrong in the page, and what it sends."""

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -50,7 +50,9 @@ class WallClock(FakeClock):
 @contextmanager
 def doorway(world: World) -> Iterator[str]:
     """Serve the world until the context ends; gives the API's address."""
-    real, app.hoist = app.hoist, WorldContainer(world)
+    container = WorldContainer(world)
+    container.settings = replace(container.settings, hoist_stage="prod")
+    real, app.hoist = app.hoist, container
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Door)
     server.daemon_threads = True
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -61,7 +63,8 @@ def doorway(world: World) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join(timeout=10)
-        app.hoist = real
+        with _Door.one_at_a_time:
+            app.hoist = real
 
 
 class _Door(BaseHTTPRequestHandler):

@@ -106,6 +106,23 @@ def frozen_and_drifted(world: World) -> str:
     return "#/"
 
 
+def held(world: World) -> str:
+    """Promoted while a freeze holds its target back."""
+    world.freeze(ends_at=later(world, days=11))
+    promotion = world.mark("dark_mode")
+    world.accept(promotion)
+    return at(promotion)
+
+
+def lengthy(world: World) -> str:
+    """The longest that the contract lets pass."""
+    promotion = world.mark("f" * 100, value="long " * 819, note="why " * 125)
+    reason = "Because. " * 55
+    world.cancel_it(promotion.id, caller=KIM, if_version=None, reason=reason)
+    world.freeze(reason=reason[:199])
+    return at(promotion)
+
+
 def drifted(world: World) -> str:
     frozen_and_drifted(world)
     return at(next(iter(world.store.promotions.values())))
@@ -238,6 +255,8 @@ PICTURES = [
     Picture(name="pending", arrange=pending, shows=".trail li"),
     Picture(name="wants-approval", arrange=wants_approval, shows=".trail li"),
     Picture(name="scheduled", arrange=scheduled, shows=".trail li"),
+    Picture(name="held", arrange=held, shows=".trail li"),
+    Picture(name="lengthy", arrange=lengthy, shows=".trail li"),
     Picture(name="released", arrange=released, shows=".trail li"),
     Picture(name="stalled", arrange=stuck_row, shows=".evidence .checks"),
     Picture(name="deployed", arrange=deployed, shows=".trail li"),
@@ -282,8 +301,6 @@ PICTURES = [
         then=opened("Break the glass"),
         shows="dialog details",
     ),
-    Picture(name="dialog-approve", arrange=pending, then=opened("Approve"), shows="dialog"),
-    Picture(name="dialog-cancel", arrange=pending, then=opened("Cancel"), shows="dialog"),
     Picture(name="dialog-ack", arrange=stuck_row, then=opened("Acknowledge"), shows="dialog"),
     Picture(
         name="dialog-complete",
@@ -297,9 +314,5 @@ PICTURES = [
         then=filled("Mark completed", reason=REASON, totp="now"),
         shows="dialog .tick",
     ),
-    Picture(
-        name="dialog-fail", arrange=stuck_row, then=opened("Mark failed"), shows="dialog .lead"
-    ),
-    Picture(name="dialog-retry", arrange=failed, then=opened("Retry"), shows="dialog"),
     Picture(name="dialog-rollback", arrange=deployed, then=opened("Roll back"), shows="dialog"),
 ]

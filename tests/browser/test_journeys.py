@@ -1,6 +1,5 @@
 """What operators do on the page, on the stack that production gets."""
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,8 +10,11 @@ from playwright.sync_api import Locator, Page, Route, expect
 from chalicelib.domain.operator import FAILURES_BEFORE_LOCK
 from local.incident import FLAG
 from tests.browser import scenes
-from tests.browser.conftest import FIGURES, Seating
+from tests.browser.conftest import FIGURE, MEASURED, MOST_SHIFT, Seating
 from tests.e2e.conftest import ANSWER_SECONDS, Person, Town, wait_until
+
+#: Tells what a test measured.
+Record = Callable[[str, object], None]
 
 INTERACTIONS = 4
 HOSTILE = '<img src=x onerror="document.title=`hit`"><b>bold</b>'
@@ -98,7 +100,7 @@ def incident(town: Town) -> Iterator[str]:
 
 
 def test_the_stuck_promotion_is_resolved_in_at_most_four_interactions(
-    town: Town, seating: Seating, incident: str
+    town: Town, seating: Seating, incident: str, record_property: Record
 ) -> None:
     superadmin = town.person("superadmin")
     seat = seating(town.stack.api, superadmin.token)
@@ -122,17 +124,18 @@ def test_the_stuck_promotion_is_resolved_in_at_most_four_interactions(
     assert settled["observed"]["finding"] == "live"
     assert actions(superadmin, incident)[-1] == "complete"
     assert len(steps) <= INTERACTIONS
-    FIGURES.append(f"the stuck row is resolved in {len(steps)} interactions")
+    record_property(FIGURE, f"the stuck row is resolved in {len(steps)} interactions")
 
 
 def test_codes_are_judged_in_words(town: Town, seating: Seating) -> None:
     app, promoter = town.app("codes"), town.hire()
-    spent = promoter.code()
-    assert promoter.promote(promoter.mark(app, "first")["id"], spent).status_code == 202
-    marked = promoter.mark(app, "second")
+    first, marked = promoter.mark(app, "first"), promoter.mark(app, "second")
     seat = seating(town.stack.api, promoter.token)
     page = seat.visit(f"#/promotions/{marked['id']}")
     press(page, "Promote…")
+    # As late as can be: a code that has aged is wrong, whether it was used or not.
+    spent = promoter.code()
+    assert promoter.promote(first["id"], spent).status_code == 202
 
     said = []
     for code in (spent, *[unlike(spent)] * (FAILURES_BEFORE_LOCK + 1)):
@@ -236,25 +239,26 @@ def crowded(town: Town) -> Town:
     return town
 
 
-def test_first_content_comes_within_a_second(town: Town, seating: Seating) -> None:
-    seat = seating(town.stack.api, town.person("viewer").token)
-    began = time.monotonic()
+def test_it_is_there_at_once_and_does_not_jump(
+    town: Town, seating: Seating, record_property: Record
+) -> None:
+    page = seating(town.stack.api, town.person("viewer").token).visit()
+    expect(page.locator("#freshness")).to_contain_text("ago")
 
-    page = seat.visit()
-    painted = page.evaluate(
-        """new Promise((told) => new PerformanceObserver(
-            (list) => told(list.getEntriesByName("first-contentful-paint")[0].startTime),
-        ).observe({type: "paint", buffered: true}))""",
+    seen = page.evaluate(MEASURED)
+
+    record_property(
+        FIGURE,
+        "first content after {first_content:.0f} ms, largest {largest_content:.0f} ms; "
+        "blocked for {blocked:.0f} ms, layout shift {shifted:.3f}; "
+        "{requests} requests, {transferred} bytes transferred".format(**seen),
     )
-    expect(page.locator(".page .row, .page .none").first).to_be_visible()
-    complete = time.monotonic() - began
-
-    FIGURES.append(f"first content after {painted:.0f} ms, first promotions {complete:.2f} s")
-    assert painted < FIRST_CONTENT_MS
+    assert seen["first_content"] < FIRST_CONTENT_MS
+    assert seen["shifted"] < MOST_SHIFT
 
 
 def test_ten_thousand_promotions_are_turned_over_page_by_page(
-    crowded: Town, seating: Seating
+    crowded: Town, seating: Seating, record_property: Record
 ) -> None:
     viewer = crowded.person("viewer")
     page = seating(crowded.stack.api, viewer.token).visit()
@@ -270,7 +274,7 @@ def test_ten_thousand_promotions_are_turned_over_page_by_page(
     page.go_back()
     expect(page.locator(f".page .row[data-key={pages[-2][0]}]")).to_be_visible()
 
-    FIGURES.append(f"a page of {MANY} promotions has {elements} elements")
+    record_property(FIGURE, f"a page of {MANY} promotions has {elements} elements")
     assert [len(page_) for page_ in pages[1:]] == [25] * 4
     assert len({each for page_ in pages for each in page_}) == sum(map(len, pages))
     assert elements < 1_500

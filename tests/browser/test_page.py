@@ -1,5 +1,6 @@
 """How the page behaves, over a world of fakes."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,7 +11,7 @@ from playwright.sync_api import Locator, Page, Response, Route, expect
 
 from chalicelib.domain.promotion import Promotion
 from tests.browser import gallery
-from tests.browser.conftest import FIGURES, Seat, Seating
+from tests.browser.conftest import FIGURE, MEASURED, MOST_SHIFT, Seat, Seating
 from tests.browser.scenes import stuck
 from tests.factories import KIM, PAT, SAM, TARGET, VERA
 from tests.world import World
@@ -24,7 +25,7 @@ Visit = Callable[..., Page]
 
 
 @pytest.fixture
-def seat(seating: Seating, api: str) -> Seat:
+def seat(api: str, seating: Seating) -> Seat:
     """Sam's, a superadmin's, with a clock that can be put forward."""
     made = seating(api, f"{SAM.name}.secret")
     made.page.clock.install()
@@ -57,7 +58,9 @@ def promoted_by_page(world: World, page: Page) -> None:
 # What it is made of
 
 
-def test_it_weighs_at_most_60_kilobytes_and_asks_nobody_else_for_anything(seat: Seat) -> None:
+def test_it_weighs_at_most_60_kilobytes_and_asks_nobody_else_for_anything(
+    seat: Seat, record_property: Callable[[str, object], None]
+) -> None:
     bodies: dict[str, int] = {}
     seat.page.on("response", lambda response: bodies.update({response.url: len(response.body())}))
 
@@ -67,7 +70,7 @@ def test_it_weighs_at_most_60_kilobytes_and_asks_nobody_else_for_anything(seat: 
 
     files = {url: size for url, size in bodies.items() if "/console" in url}
     weight = sum(path.stat().st_size for path in CONSOLE.iterdir())
-    FIGURES.append(f"the page weighs {weight} bytes in {len(files)} files")
+    record_property(FIGURE, f"the page weighs {weight} bytes in {len(files)} files")
     assert sum(files.values()) == weight <= MOST_BYTES
     assert all(url.startswith((seat.api, "data:")) for url in bodies)
 
@@ -96,6 +99,16 @@ def test_what_comes_from_outside_stays_text(world: World, seat: Seat) -> None:
 
 
 # Reading
+
+
+@pytest.mark.parametrize("arrange", [gallery.town, gallery.stuck_row, gallery.queued])
+def test_nothing_jumps_while_it_is_read_piece_by_piece(
+    arrange: Callable[[World], str], world: World, api: str, seating: Seating
+) -> None:
+    page = seating(api, "sam.secret").visit(arrange(world))
+    expect(page.locator("#freshness")).to_contain_text("ago")
+
+    assert page.evaluate(MEASURED)["shifted"] < MOST_SHIFT
 
 
 def test_a_list_that_has_not_changed_is_answered_without_a_body(world: World, seat: Seat) -> None:
@@ -176,7 +189,7 @@ def test_what_is_open_is_kept_while_the_page_is_read_again(world: World, seat: S
     expect(page.get_by_role("button", name="Cancel…")).to_be_focused()
 
 
-def test_times_are_the_viewers_and_tell_utc(world: World, seating: Seating, api: str) -> None:
+def test_times_are_the_viewers_and_tell_utc(world: World, api: str, seating: Seating) -> None:
     page = seating(api, "sam.secret", timezone_id="Asia/Tokyo").visit(
         gallery.at(world.mark("dark_mode"))
     )
@@ -187,6 +200,61 @@ def test_times_are_the_viewers_and_tell_utc(world: World, seating: Seating, api:
     assert (int(shown[-5:-3]) - int(utc[11:13])) % 24 == 9
     assert utc.endswith("UTC")
     expect(page.locator("#freshness")).to_contain_text("Japan Standard Time")
+
+
+def test_a_wrong_clock_in_front_of_it_changes_no_age(
+    world: World, api: str, seating: Seating
+) -> None:
+    promotion = stuck(world, TARGET)
+    seat = seating(api, "sam.secret")
+    seat.page.clock.install(time=world.clock.now() - timedelta(days=3))
+
+    page = seat.visit(gallery.at(promotion))
+
+    expect(page.locator(".ages")).to_contain_text("In deploying2 d 9 h")
+    expect(page.locator(".stalled .lead")).to_contain_text("Deploying for 2 d 9 h")
+
+
+def test_what_is_away_at_first_is_tried_again_and_hides_nothing(world: World, seat: Seat) -> None:
+    promotion = gallery.live_and_stuck(world)
+    away(seat.page, "**/audit")
+
+    page = seat.visit(gallery.at(promotion))
+
+    expect(page.locator("#connection")).to_contain_text("Part of Hoist is away")
+    expect(page.get_by_role("button", name="Mark completed…")).to_be_visible()
+    later(page)
+    expect(page.locator(".verified")).to_be_visible()
+    expect(page.locator("#connection .banner")).to_have_count(0)
+
+
+def test_a_stalled_promotion_is_shown_also_while_heroku_cannot_be_read(
+    world: World, seat: Seat
+) -> None:
+    promotion = gallery.live_and_stuck(world)
+    away(seat.page, "**/preflight")
+    page = seat.visit(gallery.at(promotion))
+    expect(page.locator(".evidence")).to_contain_text("What Heroku shows is not known")
+
+    press(page, "Read Heroku again")
+
+    expect(page.locator(".evidence .lead")).to_contain_text("it is live")
+
+
+def away(page: Page, path: str) -> None:
+    """Answer the next request of this kind as Hoist does when a part of it is away."""
+    problem = {
+        "title": "Part of Hoist is away",
+        "detail": "…",
+        "safe_now": "wait",
+        "retryable": True,
+    }
+    body = json.dumps(problem)
+
+    def refuse(route: Route) -> None:
+        route.fulfill(status=503, body=body, content_type="application/problem+json")
+
+    page.route(path, refuse, times=1)
 
 
 # Moving about
@@ -221,6 +289,17 @@ def test_filters_are_part_of_the_address(world: World, seat: Seat) -> None:
     expect(page).to_have_url(re.compile("#/.flag=dark_mode$"))
 
 
+def test_who_goes_through_a_filter_by_keyboard_stays_there(world: World, seat: Seat) -> None:
+    world.mark("dark_mode")
+    page = seat.visit()
+    page.get_by_label("State").focus()
+
+    for state in ("deploying", "staged", "pending"):
+        page.keyboard.press("ArrowDown")
+        expect(page).to_have_url(re.compile(f"state={state}$"))
+        expect(page.get_by_label("State")).to_be_focused()
+
+
 def test_a_skip_link_leads_past_the_header(world: World, seat: Seat) -> None:
     world.mark("dark_mode")
     page = seat.visit()
@@ -233,10 +312,31 @@ def test_a_skip_link_leads_past_the_header(world: World, seat: Seat) -> None:
     expect(page.locator(".row")).to_be_visible()
 
 
+def test_going_back_closes_a_dialog(world: World, seat: Seat) -> None:
+    world.mark("dark_mode")
+    page = seat.visit()
+    page.get_by_role("link", name="dark_mode").click()
+    press(page, "Promote…")
+
+    page.go_back()
+
+    expect(dialog(page)).to_have_count(0)
+    expect(page.get_by_role("heading", name="Promotions")).to_be_focused()
+
+
 # Signing in
 
 
-def test_a_token_is_kept_in_the_tab_and_never_in_an_address(seating: Seating, api: str) -> None:
+def test_the_skip_link_does_not_stand_in_the_way_of_signing_in(api: str, seating: Seating) -> None:
+    page = seating(api, None).visit("#main")
+    page.get_by_label("Token").fill("kim.secret")
+
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", name="Promotions")).to_be_focused()
+
+
+def test_a_token_is_kept_in_the_tab_and_never_in_an_address(api: str, seating: Seating) -> None:
     seat = seating(api, None)
     page = seat.visit("#/targets")
     page.get_by_label("Token").fill("kim.secret")
@@ -275,7 +375,7 @@ def test_who_is_disabled_is_signed_out_and_told_why(world: World, seat: Seat) ->
 
 @pytest.mark.parametrize("who", [VERA, KIM, SAM])
 def test_actions_are_those_that_the_api_offers(
-    who: object, world: World, seating: Seating, api: str
+    who: object, world: World, api: str, seating: Seating
 ) -> None:
     name = getattr(who, "name")  # noqa: B009
     seat = seating(api, f"{name}.secret")
@@ -292,6 +392,16 @@ def test_actions_are_those_that_the_api_offers(
     assert set(page.locator(".now dd").all_inner_texts()) == reasons
 
 
+def test_a_double_click_opens_one_dialog(seat: Seat) -> None:
+    page = seat.visit()
+
+    page.get_by_role("button", name="Mark a flag…").dblclick()
+    dialog(page).wait_for()
+    page.keyboard.press("Escape")
+
+    expect(dialog(page)).to_have_count(0)
+
+
 def test_escape_gives_the_focus_back(world: World, seat: Seat) -> None:
     page = seat.visit(gallery.at(world.mark("dark_mode")))
     press(page, "Promote…")
@@ -301,6 +411,19 @@ def test_escape_gives_the_focus_back(world: World, seat: Seat) -> None:
 
     expect(dialog(page)).to_have_count(0)
     expect(page.get_by_role("button", name="Promote…")).to_be_focused()
+
+
+def test_the_focus_is_not_lost_when_what_has_it_goes_away(world: World, seat: Seat) -> None:
+    promotion = gallery.live_and_stuck(world)
+    page = seat.visit()
+    card = page.locator(".card").get_by_role("button").first
+    card.focus()
+
+    world.work(promotion)
+    later(page)
+
+    expect(page.locator(".card")).to_have_count(0)
+    expect(page.get_by_role("heading", name="Promotions")).to_be_focused()
 
 
 def test_what_is_missing_is_said_at_its_field_and_nothing_is_sent(world: World, seat: Seat) -> None:
@@ -343,8 +466,9 @@ def test_warnings_are_ticked_by_their_ids_and_a_time_asks_for_a_code(
     for each in dialog(page).get_by_role("checkbox").all():
         each.check()
     expect(page.locator("#totp")).to_be_hidden()
-    page.get_by_label("Begins by itself at").fill("2099-01-01T08:00")
+    page.get_by_label("Begins by itself at").fill("2099-07-01T08:00")
     expect(page.locator("#totp")).to_be_visible()
+    expect(dialog(page)).to_contain_text("That is 2099-07-01 06:00:00 UTC.")
     page.get_by_label("Begins by itself at").fill("")
 
     submit(page)
@@ -355,12 +479,13 @@ def test_warnings_are_ticked_by_their_ids_and_a_time_asks_for_a_code(
     assert entry.facts["acknowledged"] == ["freeze:year-end", "no_op:v2"]
 
 
-def test_a_time_is_sent_with_its_offset(world: World, seat: Seat) -> None:
+def test_a_time_is_sent_with_its_offset(world: World, api: str, seating: Seating) -> None:
     promotion = world.mark("dark_mode")
-    page = seat.visit(gallery.at(promotion))
+    page = seating(api, "sam.secret", timezone_id="Asia/Tokyo").visit(gallery.at(promotion))
     press(page, "Stage…")
     wanted = (world.clock.now() + timedelta(hours=30)).replace(second=0, microsecond=0)
-    page.get_by_label("Begins by itself at").fill(f"{wanted + timedelta(hours=1):%Y-%m-%dT%H:%M}")
+    page.get_by_label("Begins by itself at").fill(f"{wanted + timedelta(hours=9):%Y-%m-%dT%H:%M}")
+    expect(dialog(page)).to_contain_text(f"That is {wanted:%Y-%m-%d %H:%M:%S} UTC.")
     page.get_by_label("Code", exact=True).fill(world.code)
 
     submit(page)
@@ -390,14 +515,10 @@ def test_what_nobody_knows_is_sent_again_as_the_very_same_request(
     promotion = gallery.live_and_stuck(world)
     page = seat.visit(gallery.at(promotion))
 
-    def fail(route: Route) -> None:
-        if answer == "lost":
-            route.abort("connectionreset")
-        else:
-            problem = '{"title": "Part of Hoist is away", "detail": "…", "safe_now": "wait"}'
-            route.fulfill(status=503, body=problem, content_type="application/problem+json")
-
-    page.route("**/complete", fail, times=1)
+    if answer == "lost":
+        page.route("**/complete", lambda route: route.abort("connectionreset"), times=1)
+    else:
+        away(page, "**/complete")
     press(page, "Mark completed…")
     reason = page.get_by_role("textbox", name="Reason")
     reason.fill("Heroku shows it live.")
@@ -502,6 +623,19 @@ def test_a_stalled_promotion_is_told_by_word_picture_and_border(world: World, se
     expect(row.locator(".chip svg")).to_be_visible()
     assert row.evaluate("row => getComputedStyle(row).boxShadow") != "none"
     expect(page.locator(".row .chip").first).to_have_text("deploying")
+
+
+def test_all_that_are_stalled_are_counted_also_those_without_a_card(
+    world: World, seat: Seat
+) -> None:
+    for n in range(4):
+        stuck(world, TARGET, f"flag_{n}")
+
+    page = seat.visit()
+
+    expect(page.get_by_role("heading", name="Stalled: 4 need somebody")).to_be_visible()
+    expect(page.locator(".card")).to_have_count(3)
+    expect(page).to_have_title("(4 stalled) Promotions · Hoist")
 
 
 def test_a_target_shows_its_queue_in_turn_and_what_it_waits_for(world: World, seat: Seat) -> None:
