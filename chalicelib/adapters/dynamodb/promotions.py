@@ -164,7 +164,9 @@ class DynamoDBPromotionStore:
         return _readable(rows)
 
     def page(self, query: Query, *, before: str | None, limit: int, now: datetime) -> Page:
-        """Read `by_target`, or `by_month` from this month backwards."""
+        """Read `by_target`, or `by_month` from this month backwards; for an open state, `open`."""
+        if query.state and not State(query.state).terminal:
+            return self._open_page(State(query.state), query, before, limit)
         found: list[Promotion] = []
         position, rows_read = before, 0
         for stretch in self._stretches(query, before, now):
@@ -179,6 +181,13 @@ class DynamoDBPromotionStore:
                     return Page(promotions=tuple(found), next_before=position)
             position = stretch.floor
         return Page(promotions=tuple(found), next_before=position)
+
+    def _open_page(self, state: State, query: Query, before: str | None, limit: int) -> Page:
+        """What is open is few: its cost does not grow with the past."""
+        fits = [each for each in self.open(state) if _fits(each, query) and _before(each, before)]
+        found = sorted(fits, key=lambda promotion: promotion.id, reverse=True)[:limit]
+        more = len(fits) > limit
+        return Page(promotions=tuple(found), next_before=found[-1].id if more else None)
 
     def _stretches(self, query: Query, before: str | None, now: datetime) -> Iterator["_Stretch"]:
         model = self.tables.promotions
@@ -237,9 +246,15 @@ def _readable(rows: Iterable[PromotionRow]) -> list[Promotion]:
 
 
 def _fits(promotion: Promotion, query: Query) -> bool:
-    return (query.flag is None or promotion.flag == query.flag) and (
-        query.state is None or promotion.state == query.state
+    return (
+        query.target in {None, promotion.target}
+        and query.flag in {None, promotion.flag}
+        and query.state in {None, promotion.state}
     )
+
+
+def _before(promotion: Promotion, before: str | None) -> bool:
+    return before is None or promotion.id < before
 
 
 def _key_name(operator: str, key: str) -> str:

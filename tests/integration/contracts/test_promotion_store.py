@@ -348,6 +348,7 @@ def test_pages_hold_every_promotion_once_newest_first(stores: Stores) -> None:
         (Query(target=TARGET), {FLAG, "another"}),
         (Query(flag=FLAG), {FLAG}),
         (Query(state="deploying"), {"another"}),
+        (Query(target=TARGET, state="pending"), {FLAG}),
         (Query(target=TARGET, flag=FLAG, state="deploying"), set()),
         (Query(target="raxx-console-staging"), {FLAG}),
     ],
@@ -361,6 +362,21 @@ def test_filters_narrow_a_list(stores: Stores, query: Query, flags: set[str]) ->
 
     assert {promotion.flag for promotion in page.promotions} == flags
     assert page.next_before is None
+
+
+def test_what_is_open_is_turned_over_page_by_page(stores: Stores) -> None:
+    made = [marked(stores.promotions, flag=f"flag_{n}").id for n in range(5)]
+    seen: list[str] = []
+    before: str | None = None
+    for _ in range(5):
+        page = stores.promotions.page(Query(state="pending"), before=before, limit=2, now=START)
+        seen += [promotion.id for promotion in page.promotions]
+        before = page.next_before
+        if before is None:
+            break
+
+    assert seen == sorted(made, reverse=True)
+    assert before is None
 
 
 def test_a_last_page_that_is_full_says_that_it_is_the_last(stores: Stores) -> None:
