@@ -6,7 +6,7 @@ from datetime import datetime
 
 from chalicelib.domain.freeze import Hold
 from chalicelib.domain.lease import TargetLock, Waiting, WaitingOn
-from chalicelib.domain.promotion import Promotion, State, Step
+from chalicelib.domain.promotion import Promotion, Rung, State, Step
 from chalicelib.domain.target import Target
 
 
@@ -137,8 +137,11 @@ def _at_target(
         Step.PENDING_COMMIT: "Heroku took the value",
         Step.RELEASED: "Its release is known",
     }
+    # Told to somebody, so none of that has come true.
+    stalled = promotion.rung not in {None, Rung.INFO}
     text = (
         f"{done[promotion.step or Step.QUEUED]}; the next worker takes it up within seconds, "
-        "the watchdog within a minute. Nothing needs to be done."
+        "the watchdog within a minute. "
+        + ("It waits for longer than that: look at it." if stalled else "Nothing needs to be done.")
     )
     return WaitingOn(kind=Waiting.WORKER, text=text, since=since)

@@ -12,7 +12,7 @@ from chalicelib.domain.lease import (
     Waiting,
     WaitingOn,
 )
-from chalicelib.domain.promotion import Promotion, Step
+from chalicelib.domain.promotion import Promotion, Rung, Step
 from chalicelib.domain.waiting import waiting_on
 from tests.factories import TARGET, deploying
 from tests.fakes import START
@@ -100,6 +100,20 @@ def test_others_that_are_queued_too_are_not_ahead() -> None:
         "Accepted; the next worker takes it up within seconds, "
         "the watchdog within a minute. Nothing needs to be done."
     )
+
+
+@pytest.mark.parametrize(
+    ("rung", "advice"),
+    [
+        (Rung.INFO, "Nothing needs to be done."),
+        (Rung.SEV3, "It waits for longer than that: look at it."),
+        (Rung.CRITICAL, "It waits for longer than that: look at it."),
+    ],
+)
+def test_what_somebody_was_told_of_is_not_said_to_need_nobody(rung: Rung, advice: str) -> None:
+    stalled = deploying(rung=rung)
+
+    assert told(stalled, deploying=(stalled,)).text.endswith(f"within a minute. {advice}")
 
 
 def test_of_those_ahead_the_one_that_was_promoted_first_is_named() -> None:
