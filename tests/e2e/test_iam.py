@@ -53,6 +53,7 @@ GRANTS: Mapping[str, Mapping[str, Actions]] = {
         "PromotionsTable/index/by_month": _of("dynamodb", "Query"),
         "PromotionsTable/index/by_target": _of("dynamodb", "Query"),
         "PromotionsTable/index/deploying": _of("dynamodb", "Query"),
+        "PromotionsTable/index/open": _of("dynamodb", "Query"),
         "AuditTable": _of("dynamodb", "PutItem", "Query"),
         "LocksTable": _of(
             "dynamodb",
