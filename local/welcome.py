@@ -10,6 +10,7 @@ from local.directions import Directions
 
 _WELCOME = """
 Hoist runs at {api}
+  the page   {api}/console
   Heroku     {heroku}
   MiniStack  {ministack}
   Slack      {slack}/messages
@@ -19,8 +20,16 @@ Hoist runs at {api}
 
 Operators and their bearer tokens:
 {operators}
+A code of an authenticator app, which the page asks for where it is needed:
+  {totp}
 
-Promote a flag, in another terminal:
+Promote a flag there, or in another terminal by `hoist`:
+
+  export HOIST_API={api} HOIST_TOKEN={token}
+  {hoist} mark {target} dark_mode true
+  HOIST_TOTP=$({totp}) {hoist} promote prm_…
+
+or by the API itself:
 
   API={api}
   TOKEN={token}
@@ -40,6 +49,7 @@ Ctrl-C stops it; the next start finds its data.
 def welcome(here: Directions, state: Path) -> str:
     """Return the text for the stack that `here` leads to."""
     python = shlex.quote(os.path.relpath(sys.executable))
+    hoist = shlex.quote(os.path.relpath(Path(sys.executable).with_name("hoist")))
     return _WELCOME.format(
         api=here.api,
         heroku=here.heroku,
@@ -54,6 +64,7 @@ def welcome(here: Directions, state: Path) -> str:
         token=here.operators["promoter"].token,
         target=here.targets[-1],
         python=python,
+        hoist=hoist,
         totp=_local(state, python, "totp promoter"),
     )
 
