@@ -123,6 +123,7 @@ class Container:
                 operators=self.settings.hoist_operators_table,
                 targets=self.settings.hoist_targets_table,
             ),
+            session=self.aws.session,
         )
 
     @cached_property

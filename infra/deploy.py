@@ -83,7 +83,8 @@ def main() -> int:
         bundle = package(arguments.stage)
         outputs = deploy(aws, bundle, stage=arguments.stage, parameters=dict(arguments.parameter))
     except (NoCredentialsError, NoRegionError) as error:
-        print(f"{error}\nLog in as for the AWS CLI: AWS_PROFILE and AWS_DEFAULT_REGION.", file=sys.stderr)
+        advice = "Log in as for the AWS CLI: AWS_PROFILE and AWS_DEFAULT_REGION."
+        print(f"{error}\n{advice}", file=sys.stderr)
         return 1
     except (DeployError, ClientError, BotoCoreError) as error:
         print(error, file=sys.stderr)

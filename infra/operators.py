@@ -23,6 +23,7 @@ from botocore.exceptions import (
 )
 from pynamodb.exceptions import PynamoDBException
 
+from chalicelib.adapters.dynamodb.tables import code_of
 from chalicelib.domain.audit import AuditEntry
 from chalicelib.domain.errors import HoistError, TryAgain
 from chalicelib.domain.moment import spell
@@ -290,7 +291,7 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, EndpointConnectionError):
         return f"{error}\nIf it is a local stack, it has to run: make run"
     if isinstance(error, PynamoDBException):
-        return f"DynamoDB refuses ({error.cause_response_code}). Nothing was changed."
+        return f"DynamoDB refuses ({code_of(error)}). Nothing was changed."
     if isinstance(error, TryAgain):
         return f"{error} Whether anything was changed is not known: `audit` shows it."
     return str(error)

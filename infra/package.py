@@ -150,7 +150,7 @@ def _compile(whole: Path) -> None:
 
 
 def _pack(whole: Path, archive: Path) -> None:
-    """Write an archive in a fixed order, and without the time: Chalice's is in the file system's."""
+    """Write an archive in a fixed order: Chalice's is the file system's."""
     partial = archive.with_suffix(".partial")
     with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as bundle:
         for path in sorted(path for path in whole.rglob("*") if path.is_file()):

@@ -1,6 +1,7 @@
 """The bundle's dependencies: locked, hashed, pure Python, and no more than the Lambdas use."""
 
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -58,9 +59,20 @@ def _install(target: Path) -> None:
 
 def _prune(target: Path) -> None:
     shutil.rmtree(target / "bin", ignore_errors=True)
-    for entry in (target / "botocore" / "data").iterdir():
+    data = target / "botocore" / "data"
+    for entry in data.iterdir():
         if entry.is_dir() and entry.name not in AWS_SERVICES:
             shutil.rmtree(entry)
+    _prune_endpoints(data / "endpoints.json")
+
+
+def _prune_endpoints(path: Path) -> None:
+    """The first client of a process reads where every service is, in every region."""
+    endpoints = json.loads(path.read_text(encoding="utf-8"))
+    for partition in endpoints["partitions"]:
+        known = partition["services"]
+        partition["services"] = {name: known[name] for name in known if name in AWS_SERVICES}
+    path.write_text(json.dumps(endpoints), encoding="utf-8")
 
 
 def _require_pure_python(target: Path) -> None:

@@ -1,14 +1,14 @@
-"""One botocore session for every client but PynamoDB's, and one way to translate their errors."""
+"""One botocore session for every client, and one way to translate their errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session, get_session
 
 from chalicelib.domain.errors import Unavailable
 
@@ -31,28 +31,30 @@ class AwsClients:
     """Clients, each made when it is first used: a Lambda pays only for those it needs."""
 
     @cached_property
-    def _session(self) -> boto3.Session:
-        return boto3.Session()
+    def session(self) -> Session:
+        """What clients are made in. Each session reads its descriptions and credentials anew."""
+        return get_session()
 
     @cached_property
     def sqs(self) -> "SQSClient":
         """Amazon SQS."""
-        return self._session.client("sqs", config=_CONFIG)
+        return cast("SQSClient", self.session.create_client("sqs", config=_CONFIG))
 
     @cached_property
     def kms(self) -> "KMSClient":
         """AWS KMS."""
-        return self._session.client("kms", config=_CONFIG)
+        return cast("KMSClient", self.session.create_client("kms", config=_CONFIG))
 
     @cached_property
     def sns(self) -> "SNSClient":
         """Amazon SNS."""
-        return self._session.client("sns", config=_CONFIG)
+        return cast("SNSClient", self.session.create_client("sns", config=_CONFIG))
 
     @cached_property
     def secrets_manager(self) -> "SecretsManagerClient":
         """AWS Secrets Manager."""
-        return self._session.client("secretsmanager", config=_CONFIG)
+        client = self.session.create_client("secretsmanager", config=_CONFIG)
+        return cast("SecretsManagerClient", client)
 
 
 @contextmanager

@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from botocore.session import Session, get_session
 
 from chalicelib.adapters.aws import AwsClients
-from chalicelib.adapters.dynamodb import Tables
 from chalicelib.bootstrap import Container
 from chalicelib.settings import Settings
 from tests.fakes import FakeClock
@@ -72,9 +72,9 @@ class DoomedClients(AwsClients):
         object.__setattr__(self, "_doom", doom)
 
     @cached_property
-    def _session(self) -> Any:  # noqa: ANN401 - boto3's session
-        session = super()._session
-        self._doom.watch(session.events)  # type: ignore[attr-defined]
+    def session(self) -> Session:
+        session = get_session()
+        self._doom.watch(session.get_component("event_emitter"))  # type: ignore[attr-defined]
         return session
 
 
@@ -95,12 +95,6 @@ class TestContainer(Container):
     @cached_property
     def http(self) -> requests.Session:
         return DoomedSession(self.doom)
-
-    @cached_property
-    def tables(self) -> Tables:
-        tables = super().tables
-        self.doom.watch(tables.connection.client.meta.events)
-        return tables
 
 
 LEASE_ENDED = timedelta(seconds=7)

@@ -10,6 +10,7 @@ from pynamodb.exceptions import DoesNotExist, UpdateError
 from chalicelib.adapters.dynamodb.tables import (
     LockRow,
     Tables,
+    code_of,
     condition_failed,
     read_time,
     translated,
@@ -149,7 +150,7 @@ class DynamoDBTargetLocks:
                 except UpdateError as error:
                     if condition_failed(error):
                         return None
-                    if last or error.cause_response_code != _IN_TRANSACTION:
+                    if last or code_of(error) != _IN_TRANSACTION:
                         raise
                 else:
                     break

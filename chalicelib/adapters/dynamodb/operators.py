@@ -15,6 +15,7 @@ from pynamodb.expressions.update import Action
 from chalicelib.adapters.dynamodb.tables import (
     OperatorRow,
     Tables,
+    code_of,
     condition_failed,
     read_time,
     translated,
@@ -70,7 +71,7 @@ class DynamoDBOperators:
                 model(before.name).update(actions, condition=_as_read(model, before, _LAST))
             except UpdateError as error:
                 # A transaction in flight is a code being spent, or a new version.
-                if condition_failed(error) or error.cause_response_code == _IN_TRANSACTION:
+                if condition_failed(error) or code_of(error) == _IN_TRANSACTION:
                     return False
                 raise
         return True

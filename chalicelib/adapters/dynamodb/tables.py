@@ -5,11 +5,12 @@ Times are text that sorts (`domain.moment`), which a person can read.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, TypeVar
 
+from botocore.session import Session, get_session
 from pynamodb.attributes import (
     BinaryAttribute,
     BooleanAttribute,
@@ -243,23 +244,34 @@ class TableNames:
     targets: str
 
 
+class _Connection(Connection):
+    """PynamoDB's, in a session that others use, too: it would make one of its own a thread."""
+
+    def __init__(self, session: Session) -> None:
+        # PynamoDB would wait 30 s for an answer and try four times: longer than an API call lasts.
+        super().__init__(
+            connect_timeout_seconds=2,
+            read_timeout_seconds=4,
+            max_retry_attempts=2,
+        )
+        self._session = session
+
+    @property
+    def session(self) -> Session:
+        return self._session
+
+
 @dataclass(frozen=True)
 class Tables:
     """The models, bound. PynamoDB binds a model when its class is made, so each is made anew."""
 
     names: TableNames
+    session: Session = field(default_factory=get_session, kw_only=True)
 
     @cached_property
     def connection(self) -> Connection:
-        """One connection for all tables: making a client is most of a cold start.
-
-        PynamoDB would wait 30 s for an answer and try four times: longer than an API call lasts.
-        """
-        return Connection(
-            connect_timeout_seconds=2,
-            read_timeout_seconds=4,
-            max_retry_attempts=2,
-        )
+        """One connection for all tables: making a client is most of a cold start."""
+        return _Connection(self.session)
 
     @cached_property
     def promotions(self) -> type[PromotionRow]:
@@ -311,9 +323,20 @@ _PASSING = frozenset(
 )
 
 
+def code_of(error: PynamoDBException) -> str | None:
+    """What DynamoDB calls the error; `None` where no answer came.
+
+    PynamoDB's own `cause_response_code` stumbles over a read that timed out: botocore's exception
+    has a `response` then, and it is `None`.
+    """
+    answer = getattr(error.cause, "response", None) or {}
+    code: str | None = answer.get("Error", {}).get("Code")
+    return code
+
+
 def condition_failed(error: PynamoDBException) -> bool:
     """Tell a single conditional write that lost from one that went wrong."""
-    return error.cause_response_code == "ConditionalCheckFailedException"
+    return code_of(error) == "ConditionalCheckFailedException"
 
 
 @contextmanager
@@ -322,7 +345,7 @@ def translated() -> Iterator[None]:
     try:
         yield
     except PynamoDBException as error:
-        code = error.cause_response_code
+        code = code_of(error)
         if code is None or code in _PASSING:
             detail = f"DynamoDB does not answer right now ({code or 'no answer'})."
             raise Unavailable(detail) from error
