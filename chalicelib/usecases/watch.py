@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import groupby
 
 from chalicelib.domain.audit import Act, Action
 from chalicelib.domain.errors import TryAgain
@@ -160,9 +161,15 @@ class Watch:
     def _sweep_waiting(self, report: WatchReport) -> None:
         # Read once, and only if needed; what is wrong with it concerns those whose time has come.
         plan = cache(self.freezes.get)
-        for promotion in [*self.store.open(State.PENDING), *self.store.open(State.STAGED)]:
-            with _Guard(report, promotion):
-                self._attend(promotion, plan, report)
+        waiting = [*self.store.open(State.PENDING), *self.store.open(State.STAGED)]
+        for target, of_target in groupby(sorted(waiting, key=_target), key=_target):
+            begun_before = len(report.begun)
+            for promotion in of_target:
+                with _Guard(report, promotion):
+                    self._attend(promotion, plan, report)
+            if len(report.begun) > begun_before:
+                # Once all of them have begun: so they share a release.
+                self._send(target, report)
 
     def _attend(self, promotion: Promotion, plan: _Plan, report: WatchReport) -> None:
         now = self.clock.now()
@@ -184,7 +191,6 @@ class Watch:
         if held is None:
             if self._won(self._beginning(promotion)):
                 report.begun.append(promotion.id)
-                self._send(promotion.target, report)
         elif held.by != promotion.held_by or held.expires_at != promotion.expires_at:
             act = self._act(Action.HOLD, {"check": held.by, "seen": held.seen})
             changes = {"held_by": held.by, "expires_at": held.expires_at}
@@ -287,6 +293,10 @@ class _Guard:
             return False
         self.report.broken[self.promotion.id] = type(error).__name__
         return True
+
+
+def _target(promotion: Promotion) -> str:
+    return promotion.target
 
 
 def _has_come(not_before: datetime | None, now: datetime) -> bool:

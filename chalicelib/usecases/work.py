@@ -32,7 +32,8 @@ from chalicelib.usecases.preflight import Policies
 #: How long one invocation goes on looking at a release that runs.
 LOOKS_FOR = timedelta(seconds=20)
 _PAUSES = (1, 1, 2, 3, 5)
-#: Then it is looked at again after a quarter of the time that it has taken, between these two.
+#: Then it is looked at again after a quarter of the time that it has taken, between these two;
+#: so it is while Heroku does not answer, or asks us to slow down.
 SOONEST, LATEST = timedelta(seconds=5), timedelta(seconds=60)
 #: Below this many calls left of the account's 4,500 an hour, looks come as rarely as they may.
 CALLS_IN_RESERVE = 200
@@ -199,6 +200,9 @@ class Work:
 
     def _again(self, word: WaitingOn, now: datetime) -> LookAgain:
         after = max(SOONEST, min(LATEST, (now - word.since) / 4))
+        if word.kind is Waiting.WORKER:
+            # Nothing but another look is waited for, however old the promotions are.
+            after = SOONEST
         if self._calls_run_short():
             after = LATEST
         return LookAgain(after=after, because=word.text)
@@ -208,10 +212,12 @@ class Work:
         return left is not None and left < CALLS_IN_RESERVE
 
     def _held_up(self, visit: Visit, held_up: TryAgain, kind: Waiting) -> _Ending:
-        told = visit.lease.waiting_on
-        since = told.since if told and told.kind is kind else self.clock.now()
+        told, now = visit.lease.waiting_on, self.clock.now()
+        since = told.since if told and told.kind is kind else now
+        # Many targets that ask on and on would use up each call that the account gets back.
+        after = max(held_up.after, min(LATEST, (now - since) / 4))
         return _Ending(
-            look_again=LookAgain(after=held_up.after, because=held_up.detail),
+            look_again=LookAgain(after=after, because=held_up.detail),
             waiting_on=WaitingOn(kind=kind, text=held_up.detail, since=since),
             access_denied=held_up.detail if kind is Waiting.HEROKU_ACCESS else None,
         )

@@ -51,6 +51,21 @@ class TestItsTime:
         begun = world.now(promotion)
         assert (begun.state, begun.step) == (State.DEPLOYING, Step.QUEUED)
 
+    def test_what_begins_at_one_target_at_once_shares_a_wake_and_a_release(
+        self, world: World
+    ) -> None:
+        for flag in ("one", "two", "three"):
+            scheduled(world, flag)
+        world.clock.advance(HOUR)
+
+        report = world.watchdog()
+        world.work()
+
+        assert len(report.begun) == 3
+        # Once for all that began; and once as every target that nobody is at.
+        assert world.wakes.sent == [(TARGET, None)] * 2
+        assert len(world.apps.patches) == 1
+
     def test_it_is_promoted_by_whoever_gave_the_code(self, world: World) -> None:
         promotion = scheduled(world)
         world.clock.advance(HOUR)

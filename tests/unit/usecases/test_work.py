@@ -494,3 +494,27 @@ def test_a_promotion_that_an_operator_moved_meanwhile_is_not_written_over(world:
 
     assert world.now(promotion).state is State.DEPLOYED
     assert report.look_again is None
+
+
+def test_a_heroku_that_stays_away_is_asked_ever_more_rarely(world: World) -> None:
+    promotion = world.promoted()
+    world.apps.failures["releases"] = [TryAgain("Heroku answered 503.")] * 30
+
+    reports = world.work_until_settled(promotion)
+
+    pauses = [report.look_again.after for report in reports if report.look_again]
+    assert len(pauses) == 30
+    assert pauses[0] == timedelta(seconds=5)
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == timedelta(seconds=60)
+
+
+def test_an_account_without_calls_is_left_alone_for_as_long_as_it_says(world: World) -> None:
+    promotion = world.promoted()
+    wait = timedelta(seconds=30)
+    world.apps.failures["releases"] = [TryAgain("Heroku answered 429.", after=wait)]
+
+    report = world.work(promotion)
+
+    assert report.look_again is not None
+    assert report.look_again.after == wait
