@@ -532,7 +532,13 @@ def drift(_event: CloudWatchEvent) -> None:
     """Compare what Hoist deployed with what Heroku holds."""
     report = hoist.watch_drift()
     measure(metrics.of_drift(report))
-    log.info("compared", action="drift", drifting=report.drifting, unread=report.unread)
+    log.info(
+        "compared",
+        action="drift",
+        drifting=report.drifting,
+        unread=report.unread,
+        later=report.later,
+    )
 
 
 @app.on_dynamodb_record(

@@ -2,14 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from chalicelib.domain.audit import Act, Action
 from chalicelib.domain.drift import Baseline, Declared, Drift, DriftKind, drift_kind
 from chalicelib.domain.errors import Refused, TryAgain
 from chalicelib.domain.promotion import Change, Promotion, annotate
 from chalicelib.domain.release import TargetView
+from chalicelib.domain.turns import in_turn
 from chalicelib.ports import Apps, Baselines, Clock, Lost, PromotionStore, Targets
 
+#: How often it is called, and how long it goes on: Lambda ends it after 60 s.
+EVERY, LASTS = timedelta(minutes=15), timedelta(seconds=45)
+#: So many targets are compared in that time, at the least, while Heroku answers as it does.
+IN_TIME = 60
 _ACTOR = "watchdog"
 
 
@@ -17,10 +23,12 @@ _ACTOR = "watchdog"
 class DriftReport:
     """What one comparison of all targets found."""
 
-    #: Flags that differ, by target.
+    #: Flags that differ, by target; of those left for later, as it was found last.
     drifting: dict[str, list[str]] = field(default_factory=dict)
     #: Targets that could not be read, and why; the next comparison tries them again.
     unread: dict[str, str] = field(default_factory=dict)
+    #: Targets for which there was no time; they come first, or soon, in the next comparisons.
+    later: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +36,7 @@ class WatchDrift:
     """Compare every target; safe to repeat. One notice an episode, and one when it is over.
 
     A flag with an open promotion is left out: it is about to change. While the newest release
-    runs, so is the target.
+    runs, so is the target. With more targets than there is time for, they take turns.
     """
 
     store: PromotionStore
@@ -38,10 +46,15 @@ class WatchDrift:
     clock: Clock
 
     def __call__(self) -> DriftReport:
-        report = DriftReport()
-        for target in self.targets.all():
+        report, began = DriftReport(), self.clock.now()
+        targets = in_turn(self.targets.all(), began, every=EVERY, in_time=IN_TIME)
+        for target in targets:
+            baseline = self.baselines.get(target.app)
+            if self.clock.now() - began > LASTS:
+                _leave(baseline, report)
+                continue
             try:
-                self._compare(self.baselines.get(target.app), report)
+                self._compare(baseline, report)
             except (TryAgain, Refused) as error:
                 report.unread[target.app] = error.detail
         return report
@@ -94,3 +107,9 @@ class WatchDrift:
         }
         act = Act(actor=_ACTOR, action=Action.ALERT, at=self.clock.now(), facts=facts)
         return annotate(promotion, act)
+
+
+def _leave(baseline: Baseline, report: DriftReport) -> None:
+    report.later.append(baseline.target)
+    if baseline.drifts:
+        report.drifting[baseline.target] = sorted(baseline.drifts)

@@ -23,6 +23,7 @@ from chalicelib.domain.promotion import (
     Step,
     advance,
 )
+from chalicelib.domain.turns import in_turn
 from chalicelib.domain.waiting import Gate, held_text, waiting_on
 from chalicelib.ports import (
     Clock,
@@ -39,6 +40,10 @@ from chalicelib.usecases.promote import outlasting
 
 #: How long before a promotion expires somebody is told.
 EXPIRY_WARNING = timedelta(days=1)
+#: How often it is called, and how long it goes on to the next target: Lambda ends it after 50 s.
+EVERY, LASTS = timedelta(minutes=1), timedelta(seconds=35)
+#: Targets whose promotions begin in that time, at the least.
+IN_TIME = 30
 _ACTOR = "watchdog"
 _Plan = Callable[[], FreezePlan]
 
@@ -63,6 +68,8 @@ class WatchReport:
     begun: list[str] = field(default_factory=list)
     #: Promotions whose time came, and which preflight did not let begin.
     held: list[str] = field(default_factory=list)
+    #: Targets with promotions that have not begun, for which there was no time: the next sweep's.
+    later: list[str] = field(default_factory=list)
     #: Promotions that this sweep could not deal with, and why; the others were dealt with.
     broken: dict[str, str] = field(default_factory=dict)
 
@@ -86,9 +93,10 @@ class Watch:
     clock: Clock
 
     def __call__(self) -> WatchReport:
-        report = WatchReport()
-        self._sweep_waiting(report)
+        report, began = WatchReport(), self.clock.now()
+        # Those first that may be stuck: much may begin at a freeze's end.
         self._sweep_deploying(report)
+        self._sweep_waiting(report, began + LASTS)
         return report
 
     # `deploying`: wakes and the alert ladder
@@ -158,18 +166,32 @@ class Watch:
 
     # `pending` and `staged`: expiry and schedules
 
-    def _sweep_waiting(self, report: WatchReport) -> None:
+    def _sweep_waiting(self, report: WatchReport, until: datetime) -> None:
         # Read once, and only if needed; what is wrong with it concerns those whose time has come.
         plan = cache(self.freezes.get)
         waiting = [*self.store.open(State.PENDING), *self.store.open(State.STAGED)]
-        for target, of_target in groupby(sorted(waiting, key=_target), key=_target):
-            begun_before = len(report.begun)
-            for promotion in of_target:
-                with _Guard(report, promotion):
-                    self._attend(promotion, plan, report)
-            if len(report.begun) > begun_before:
-                # Once all of them have begun: so they share a release.
-                self._send(target, report)
+        of_targets = {
+            target: list(of_target)
+            for target, of_target in groupby(sorted(waiting, key=_target), key=_target)
+        }
+        turns = in_turn(list(of_targets), self.clock.now(), every=EVERY, in_time=IN_TIME)
+        for n, target in enumerate(turns):
+            # The first always gets its turn, or there might be none for anybody.
+            if n and self.clock.now() > until:
+                report.later.append(target)
+            else:
+                self._attend_all(target, of_targets[target], plan, report)
+
+    def _attend_all(
+        self, target: str, waiting: Iterable[Promotion], plan: _Plan, report: WatchReport
+    ) -> None:
+        """Wake the target once all of them have begun: so they share a release."""
+        begun_before = len(report.begun)
+        for promotion in waiting:
+            with _Guard(report, promotion):
+                self._attend(promotion, plan, report)
+        if len(report.begun) > begun_before:
+            self._send(target, report)
 
     def _attend(self, promotion: Promotion, plan: _Plan, report: WatchReport) -> None:
         now = self.clock.now()

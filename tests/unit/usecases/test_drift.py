@@ -5,13 +5,15 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.domain.drift import DriftKind
+from chalicelib.domain.drift import Declared, Drift, DriftKind
 from chalicelib.domain.errors import Refused, TryAgain
 from chalicelib.domain.notice import Notice, notice_of
 from chalicelib.domain.promotion import Promotion, State
-from chalicelib.domain.release import ReleaseStatus
+from chalicelib.domain.release import Release, ReleaseStatus
 from chalicelib.domain.target import Target
-from tests.factories import CONFIG_VAR, FLAG, TARGET, VERA
+from chalicelib.usecases.drift import EVERY, IN_TIME, LASTS
+from tests.factories import CONFIG_VAR, FLAG, TARGET, VERA, deploying
+from tests.fakes import FakeApps
 from tests.world import World
 
 
@@ -162,3 +164,58 @@ def test_comparing_writes_nothing_to_the_target(world: World, deployed: Promotio
     assert world.apps.stored == before
     assert len(world.apps.patches) == 1
     assert world.now(deployed).state is State.DEPLOYED
+
+
+# More targets than there is time for
+
+
+class SlowApps(FakeApps):
+    """Heroku takes two thirds of a second for each app."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.read: list[str] = []
+
+    def releases(self, app: str, *, after: int | None) -> tuple[Release, ...]:
+        self.read.append(app)
+        self.clock.advance(timedelta(seconds=2 / 3))
+        return super().releases(app, after=after)
+
+
+@pytest.fixture
+def crowd(world: World) -> list[str]:
+    """Two hundred targets, each with a flag that somebody changed since."""
+    world.apps = SlowApps(world.clock)
+    names = [f"app-{n:03d}" for n in range(200)]
+    for name in names:
+        promotion = deploying(target=name)
+        world.store.promotions[promotion.id] = promotion
+        world.targets.put(Target(app=name))
+        declared = Declared(flag=FLAG, value="true", promotion_id=promotion.id)
+        world.store.declared[name] = {FLAG: declared}
+    del world.targets.targets[TARGET]
+    return names
+
+
+def test_targets_take_turns_where_there_is_no_time_for_all(world: World, crowd: list[str]) -> None:
+    assert isinstance(world.apps, SlowApps)
+    for _ in range(4):
+        began = world.clock.now()
+        report = world.drift_watch()
+        lasted = world.clock.now() - began
+        world.clock.time = began + EVERY
+
+        assert lasted < LASTS + timedelta(seconds=1)
+        assert len(report.later) < len(crowd) - IN_TIME
+
+    assert set(world.apps.read) == set(crowd)
+
+
+def test_what_is_left_for_later_differs_as_it_did(world: World, crowd: list[str]) -> None:
+    drift = Drift(flag=FLAG, kind=DriftKind.CHANGED, since=world.clock.now())
+    world.baselines.drifts = {name: {FLAG: drift} for name in crowd}
+
+    report = world.drift_watch()
+
+    assert report.later
+    assert report.drifting == {name: [FLAG] for name in crowd}

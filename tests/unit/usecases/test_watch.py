@@ -215,7 +215,7 @@ def test_a_staged_promotion_begins_when_its_time_comes_and_once(world: World) ->
 
     assert (early.begun, due.begun, again.begun) == ([], [promotion.id], [])
     assert world.now(promotion).state is State.DEPLOYING
-    assert due.woken == [TARGET, TARGET]
+    assert due.woken == [TARGET]
 
 
 def test_a_staged_promotion_that_preflight_blocks_is_held_and_told_once(world: World) -> None:

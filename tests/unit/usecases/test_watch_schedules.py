@@ -1,5 +1,6 @@
 """What was let go for a time begins at that time, or as soon as nothing holds it back."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,9 @@ from chalicelib.domain.freeze import FreezePlan
 from chalicelib.domain.notice import Notice, notice_of
 from chalicelib.domain.promotion import EXPIRES_AFTER, Promotion, State, Step
 from chalicelib.domain.target import Target
+from chalicelib.usecases.watch import LASTS
 from tests.factories import FLAG, KIM, PAT, TARGET, an_operator
+from tests.fakes import FakeClock, FakeWakes
 from tests.world import World
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -21,6 +24,17 @@ def scheduled(world: World, flag: str = FLAG, after: timedelta = HOUR) -> Promot
     """A promotion of kim's that pat lets go after so long from now."""
     time = world.clock.now() + after
     return world.stage(world.mark(flag), PAT, not_before=time).promotion
+
+
+@dataclass(kw_only=True)
+class SlowWakes(FakeWakes):
+    """SQS takes as long as a sweep may last."""
+
+    clock: FakeClock
+
+    def send(self, target: str, *, promotion_id: str | None = None) -> None:
+        self.clock.advance(LASTS + timedelta(seconds=1))
+        super().send(target, promotion_id=promotion_id)
 
 
 def sweep(world: World, *, lasts: timedelta, every: timedelta = MINUTE) -> list[str]:
@@ -62,9 +76,23 @@ class TestItsTime:
         world.work()
 
         assert len(report.begun) == 3
-        # Once for all that began; and once as every target that nobody is at.
-        assert world.wakes.sent == [(TARGET, None)] * 2
+        assert world.wakes.sent == [(TARGET, None)]
         assert len(world.apps.patches) == 1
+
+    def test_what_a_sweep_has_no_time_for_begins_with_the_next(self, world: World) -> None:
+        names = {"another", TARGET, "third"}
+        for name in names:
+            world.targets.put(Target(app=name))
+            time = world.clock.now() + HOUR
+            world.stage(world.mark(target=name), PAT, not_before=time)
+        world.clock.advance(HOUR)
+        world.wakes = SlowWakes(clock=world.clock)
+
+        first, *others = [world.watchdog() for _ in range(3)]
+
+        assert len(first.begun) == 1
+        assert set(first.later) == names - set(first.woken)
+        assert [len(report.begun) for report in others] == [1, 1]
 
     def test_it_is_promoted_by_whoever_gave_the_code(self, world: World) -> None:
         promotion = scheduled(world)
