@@ -31,7 +31,7 @@ from chalicelib.domain.waiting import waiting_on
 from chalicelib.usecases.authorised import Authorised
 from chalicelib.usecases.cancel import Cancel
 from chalicelib.usecases.conclude import Conclude
-from chalicelib.usecases.drift import WatchDrift
+from chalicelib.usecases.drift import LASTS, WatchDrift
 from chalicelib.usecases.freezes import PutFreeze
 from chalicelib.usecases.gates import Gates
 from chalicelib.usecases.mark import Mark
@@ -311,6 +311,7 @@ class Cell:
                 meter=self.meter,
                 apps=apps,
                 compared=self.compared,
+                until=began + LASTS.total_seconds(),
             ),
             targets=self.targets,
             apps=apps,
@@ -325,6 +326,7 @@ class Cell:
                 self.hub.at(self.hub.now + retries[0], lambda: self._drift(retries[1:]))
             return
         counts["targets unread by drift"] += len(report.unread)
+        counts["targets left for later by drift"] += len(report.later)
         for unread in report.unread:
             self.compared.pop(unread, None)
         self.tally.peak("seconds of a comparison", self.hub.now - began)
@@ -433,8 +435,12 @@ class _Compared(VirtualBaselines):
 
     apps: VirtualApps = field(kw_only=True)
     compared: dict[str, float] = field(kw_only=True)
+    #: From then on, targets are left for later: what is known of them is read, and no more.
+    until: float = field(kw_only=True)
 
     def get(self, target: str) -> Baseline:
+        if self.meter.hub.now > self.until:
+            return super().get(target)
         app = self.apps.heroku.apps[target]
         last, now = self.compared.pop(target, -1.0), self.meter.hub.now
         if app.changed < last and target in self.store.declared:

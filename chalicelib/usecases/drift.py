@@ -49,12 +49,12 @@ class WatchDrift:
         report, began = DriftReport(), self.clock.now()
         targets = in_turn(self.targets.all(), began, every=EVERY, in_time=IN_TIME)
         for target in targets:
-            baseline = self.baselines.get(target.app)
-            if self.clock.now() - began > LASTS:
-                _leave(baseline, report)
-                continue
             try:
-                self._compare(baseline, report)
+                baseline = self.baselines.get(target.app)
+                if self.clock.now() - began > LASTS:
+                    _leave(baseline, report)
+                else:
+                    self._compare(baseline, report)
             except (TryAgain, Refused) as error:
                 report.unread[target.app] = error.detail
         return report

@@ -1,5 +1,7 @@
 """Hoist with its real adapters, and a way to kill it between any two calls to the outside."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -11,6 +13,8 @@ from botocore.session import Session, get_session
 
 from chalicelib.adapters.aws import AwsClients
 from chalicelib.bootstrap import Container
+from chalicelib.domain.lease import Lease
+from chalicelib.ports import Heartbeat
 from chalicelib.settings import Settings
 from tests.fakes import FakeClock
 
@@ -78,6 +82,21 @@ class DoomedClients(AwsClients):
         return session
 
 
+@dataclass(frozen=True)
+class NoHeartbeat:
+    """A visit that ends before its first beat. By these tests' clock a visit takes no time.
+
+    Real beats would come by the machine's clock, and one of them might be what is killed.
+    """
+
+    @contextmanager
+    def __call__(self, lease: Lease, receipt: str | None) -> Iterator["NoHeartbeat"]:  # noqa: ARG002 - the port's signature
+        yield self
+
+    def check(self) -> None:
+        """The lease lasts."""
+
+
 class TestContainer(Container):
     """The real adapters, with a clock that tests move and calls that are counted."""
 
@@ -91,6 +110,10 @@ class TestContainer(Container):
     @cached_property
     def aws(self) -> AwsClients:
         return DoomedClients(self.doom)
+
+    @cached_property
+    def heartbeat(self) -> Heartbeat:
+        return NoHeartbeat()
 
     @cached_property
     def http(self) -> requests.Session:
