@@ -394,11 +394,17 @@ class Inserted:
 
 
 def inserted(event: Mapping[str, Any]) -> Iterator[Inserted]:
-    """The rows that a batch of a table's stream adds, in order."""
+    """The rows that a batch of a table's stream adds, in order.
+
+    Not those that `infra/restore.py` put back: they were added, and told, before.
+    """
     for record in event["Records"]:
-        if record.get("eventName") == "INSERT":
-            row = record["dynamodb"]
-            yield Inserted(sequence_number=row["SequenceNumber"], image=row.get("NewImage", {}))
+        if record.get("eventName") != "INSERT":
+            continue
+        row = record["dynamodb"]
+        image = row.get("NewImage", {})
+        if "restored_at" not in image:
+            yield Inserted(sequence_number=row["SequenceNumber"], image=image)
 
 
 def _time(body: Mapping[str, Any], field: str) -> datetime | None:
