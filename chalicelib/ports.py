@@ -368,7 +368,7 @@ class Apps(Protocol):
         ...
 
     def releases(self, app: str, *, after: int | None) -> tuple[Release, ...]:
-        """Releases, newest first: all with a version greater than `after`, and the current one."""
+        """Releases, newest first and without a gap, down to `after` and to the current one."""
         ...
 
     def release_config_vars(self, app: str, version: int) -> Mapping[str, str] | None:

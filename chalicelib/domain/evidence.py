@@ -80,7 +80,7 @@ def evidence_of(promotion: Promotion, view: TargetView, *, now: datetime) -> Evi
     Where a release of ours runs, that is what counts: the value goes live when it succeeds.
     """
     verdict = judge(promotion, view, now=now)
-    if isinstance(verdict, NotSent | Behind) and _undecided(promotion, view):
+    if isinstance(verdict, NotSent | Behind) and view.may_be_live(promotion):
         # The worker would send it (again), which is harmless; what it is now is not shown.
         verdict = Unproven(fresh=False)
     value = view.config_vars.get(promotion.config_var)
@@ -130,12 +130,6 @@ def evidence_of(promotion: Promotion, view: TargetView, *, now: datetime) -> Evi
         release=shown,
         effect=effect,
     )
-
-
-def _undecided(promotion: Promotion, view: TargetView) -> bool:
-    """Heroku holds the value, and does not show that the current release lacks it."""
-    stored, current = promotion.carried_by(view.config_vars), view.current
-    return stored and current is not None and view.carries(current, promotion) is not False
 
 
 def _may_be_sent_now(promotion: Promotion, now: datetime) -> bool:

@@ -110,6 +110,11 @@ class TargetView:
         carried = self.carried.get(release.version)
         return None if carried is None else promotion.carried_by(carried)
 
+    def may_be_live(self, promotion: Promotion) -> bool:
+        """Tell whether Heroku holds the value, and does not show that it is not live."""
+        stored, current = promotion.carried_by(self.config_vars), self.current
+        return stored and current is not None and self.carries(current, promotion) is not False
+
     def live(self, promotion: Promotion) -> Release | None:
         """The current release, where it carries the promotion's value.
 

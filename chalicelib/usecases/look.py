@@ -239,9 +239,8 @@ class Look:
             if block is None:
                 passing.append(promotion)
                 continue
-            stored = promotion.carried_by(view.config_vars)
             reason = f"Preflight did not let it begin: {block.seen} Hoist sent nothing."
-            effect = Effect.STORED_NOT_LIVE if stored else Effect.NONE
+            effect = _effect_unsent(promotion, view)
             self._settle(visit, promotion, NotLive(effect=effect, reason=reason))
         return passing
 
@@ -310,8 +309,7 @@ class Look:
             return True
         visit.batch = min(2, visit.max_batch)
         (guilty,) = batch
-        stored = guilty.carried_by(view.config_vars)
-        effect = Effect.STORED_NOT_LIVE if stored else Effect.NONE
+        effect = _effect_unsent(guilty, view)
         return self._settle(visit, guilty, NotLive(effect=effect, reason=refused.detail))
 
     def _commit(self, visit: Visit, change: Change) -> bool:
@@ -336,6 +334,14 @@ def _unsent(wanted: Sequence[Promotion], verdicts: Mapping[str, Verdict]) -> lis
     if any(isinstance(verdict, Unproven) and verdict.fresh for verdict in verdicts.values()):
         return []
     return [promotion for promotion in wanted if isinstance(verdicts[promotion.id], NotSent)]
+
+
+def _effect_unsent(promotion: Promotion, view: TargetView) -> Effect:
+    """What the target has of a value that is not sent; where Heroku does not show it, unknown."""
+    if view.may_be_live(promotion):
+        return Effect.UNKNOWN
+    stored = promotion.carried_by(view.config_vars)
+    return Effect.STORED_NOT_LIVE if stored else Effect.NONE
 
 
 def _release_facts(release: Release | None) -> dict[str, Any]:

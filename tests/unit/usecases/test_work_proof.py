@@ -111,6 +111,25 @@ def test_a_release_that_cannot_be_read_proves_nothing_and_nothing_is_sent_twice(
     assert len(world.apps.patches) == 1
 
 
+@pytest.mark.parametrize("refuses", ["the policy", "Heroku"])
+def test_a_value_that_is_stored_but_whose_release_cannot_be_read_is_not_called_not_live(
+    world: World,
+    hidden: set[int],
+    refuses: str,
+) -> None:
+    hidden.add(world.apps.foreign_write(**{CONFIG_VAR: "true"}))
+    promotion = world.promoted()
+    if refuses == "the policy":
+        world.policy(flag_patterns=("another_*",))
+    else:
+        world.apps.unacceptable = frozenset({CONFIG_VAR})
+
+    world.work(promotion)
+
+    settled = world.now(promotion)
+    assert (settled.state, settled.effect) == (State.FAILED, Effect.UNKNOWN)
+
+
 def test_a_current_release_that_cannot_be_read_does_not_disprove(
     world: World,
     hidden: set[int],
