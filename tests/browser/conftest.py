@@ -27,7 +27,7 @@ from tests.browser.doorway import WallClock, doorway
 from tests.e2e.conftest import Town
 from tests.world import World
 
-CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 SCREENSHOTS = BUILD_DIRECTORY / "screenshots"
 #: Where npm leaves what package-lock.json names.
 MODULES = BUILD_DIRECTORY / "browser"
@@ -82,10 +82,10 @@ def _missing(what: str) -> NoReturn:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, or another that is installed."""
+    """Debian's Chromium, or another that is installed; rather without what no test looks at."""
     path = next((path for name in CHROMIUMS if (path := shutil.which(name))), None)
     if path is None:
-        _missing("No Chromium is installed, so nobody looked at the page: apt-get install chromium")
+        _missing("No Chromium is installed, so nobody looked at the page: see .ci/run.")
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path)

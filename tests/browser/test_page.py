@@ -463,7 +463,9 @@ def test_warnings_are_ticked_by_their_ids_and_a_time_asks_for_a_code(
 ) -> None:
     page = seat.visit(gallery.unlucky(world))
     press(page, "Stage…")
-    for each in dialog(page).get_by_role("checkbox").all():
+    warnings = dialog(page).get_by_role("checkbox")
+    expect(warnings).to_have_count(2)
+    for each in warnings.all():
         each.check()
     expect(page.locator("#totp")).to_be_hidden()
     page.get_by_label("Begins by itself at").fill("2099-07-01T08:00")
