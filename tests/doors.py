@@ -10,16 +10,12 @@ from typing import Any
 import jsonschema
 
 import app
-from chalicelib.bootstrap import Container
 from chalicelib.domain.operator import Caller
-from chalicelib.settings import Settings
 from chalicelib.wire.contract import openapi
 from tests.factories import FLAG, KIM, TARGET
-from tests.fakes import FakeSecondFactor
-from tests.world import World
+from tests.world import RUNBOOK, World
 
 BODY = {"target": TARGET, "flag": FLAG, "value": "true"}
-RUNBOOK = "https://example.invalid/runbook.md"
 CONTRACT = json.loads(openapi())
 
 #: What the second part of a path is called in its route.
@@ -40,26 +36,6 @@ def _is_a_time(value: object) -> bool:
     """All times that Hoist tells are spelled alike: in UTC, to the microsecond."""
     spelled = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
     return not isinstance(value, str) or re.fullmatch(spelled, value, re.ASCII) is not None
-
-
-class WorldContainer(Container):
-    """The production wiring of use cases, over a world of fakes."""
-
-    def __init__(self, world: World) -> None:
-        names = {name: name for name in Settings.__dataclass_fields__}
-        self.settings = Settings(**(names | {"hoist_runbook_url": RUNBOOK}))
-        self.clock = world.clock
-        self.ids = world.ids
-        self.store = world.store
-        self.locks = world.locks
-        self.baselines = world.baselines
-        self.operators = world.operators
-        self.targets = world.targets
-        self.catalogues = world.catalogues
-        self.freezes = world.freezes
-        self.impatient_apps = world.apps
-        self.wakes = world.wakes
-        self.second_factor = FakeSecondFactor()
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ from chalicelib.domain.operator import Caller, Role
 from chalicelib.domain.promotion import EXPIRES_AFTER, Promotion, State
 from chalicelib.usecases.stage import StageOrder
 from infra.gateway_responses import GATEWAY_PROBLEMS
-from tests.doors import BODY, CONTRACT, Answer, Api, WorldContainer
+from tests.doors import BODY, CONTRACT, Answer, Api
 from tests.factories import CONFIG_VAR, KIM, PAT, SAM, TARGET, VERA, an_operator
-from tests.world import World
+from tests.world import Wired, World
 
 PAGE = Path(__file__).parent.parent / "docs" / "permissions.md"
 COMMAND = "python -m tests.permissions"
@@ -164,7 +164,7 @@ class Scene:
             set_at=now,
         )
         self.world.freezes.plan = FreezePlan(freezes={freeze.id: freeze}, version=1)
-        app.hoist = WorldContainer(self.world)
+        app.hoist = Wired(self.world)
 
     def promotion(self, state: State) -> Promotion:
         """Another promoter's promotion, brought into the state by what brings it there."""

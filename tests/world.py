@@ -4,22 +4,23 @@ import itertools
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from chalicelib.bootstrap import Container
 from chalicelib.domain.freeze import Freeze
 from chalicelib.domain.lease import TargetLock
 from chalicelib.domain.operator import Caller
 from chalicelib.domain.promotion import Promotion
 from chalicelib.domain.target import Target
+from chalicelib.ports import SecondFactor
+from chalicelib.settings import Settings
 from chalicelib.usecases.approve import Approve
 from chalicelib.usecases.audit import Audit
-from chalicelib.usecases.authorised import Authorised, Order
+from chalicelib.usecases.authorised import Order
 from chalicelib.usecases.cancel import Cancel
 from chalicelib.usecases.conclude import Conclude
 from chalicelib.usecases.drift import WatchDrift
-from chalicelib.usecases.freezes import FreezeTerms, LiftFreeze, PutFreeze
-from chalicelib.usecases.gates import Gates
+from chalicelib.usecases.freezes import FreezeTerms
 from chalicelib.usecases.mark import Mark, MarkOrder
-from chalicelib.usecases.observe import Observe
-from chalicelib.usecases.preflight import Policies, Preflight
+from chalicelib.usecases.preflight import Preflight
 from chalicelib.usecases.promote import Accepted, Promote, PromoteOrder
 from chalicelib.usecases.renew import Renew
 from chalicelib.usecases.show import Show
@@ -46,6 +47,10 @@ from tests.fakes import (
     code_of,
 )
 
+RUNBOOK = "https://example.invalid/runbook.md"
+_NAMES = {name: name for name in Settings.__dataclass_fields__}
+SETTINGS = Settings(**(_NAMES | {"hoist_runbook_url": RUNBOOK}))
+
 
 @dataclass
 class World:
@@ -59,6 +64,7 @@ class World:
     freezes: FakeFreezes = field(default_factory=FakeFreezes)
     wakes: FakeWakes = field(default_factory=FakeWakes)
     ids: FakePromotionIds = field(default_factory=FakePromotionIds)
+    second_factor: SecondFactor = field(default_factory=FakeSecondFactor)
 
     def __post_init__(self) -> None:
         self.store = FakePromotionStore(self.operators, self.locks)
@@ -71,153 +77,76 @@ class World:
         self.targets.put(Target(app=TARGET, version=1))
         self._serial = itertools.count()
 
+    @property
+    def heartbeat(self) -> FakeHeartbeat:
+        return FakeHeartbeat(self.locks, self.clock)
+
     # Use cases
 
     @property
+    def wired(self) -> "Wired":
+        """Anew each time: tests put other fakes in the places of these."""
+        return Wired(self)
+
+    @property
     def mark_flag(self) -> Mark:
-        return Mark(
-            store=self.store,
-            targets=self.targets,
-            catalogues=self.catalogues,
-            ids=self.ids,
-            clock=self.clock,
-        )
-
-    @property
-    def step_up(self) -> StepUp:
-        return StepUp(
-            operators=self.operators,
-            second_factor=FakeSecondFactor(),
-            clock=self.clock,
-        )
-
-    @property
-    def authorised(self) -> Authorised:
-        return Authorised(store=self.store, step_up=self.step_up)
-
-    @property
-    def gates(self) -> Gates:
-        return Gates(targets=self.targets, freezes=self.freezes)
-
-    @property
-    def policies(self) -> Policies:
-        return Policies(catalogues=self.catalogues, baselines=self.baselines)
+        return self.wired.mark
 
     @property
     def preflight(self) -> Preflight:
-        return Preflight(
-            store=self.store,
-            targets=self.targets,
-            policies=self.policies,
-            freezes=self.freezes,
-            apps=self.apps,
-            clock=self.clock,
-        )
+        return self.wired.preflight
 
     @property
     def stage_it(self) -> Stage:
-        return Stage(authorised=self.authorised, preflight=self.preflight, clock=self.clock)
+        return self.wired.stage
 
     @property
     def approve_it(self) -> Approve:
-        return Approve(authorised=self.authorised, clock=self.clock)
+        return self.wired.approve
 
     @property
     def promote_it(self) -> Promote:
-        return Promote(
-            authorised=self.authorised,
-            gates=self.gates,
-            wakes=self.wakes,
-            clock=self.clock,
-        )
-
-    @property
-    def observe(self) -> Observe:
-        return Observe(apps=self.apps, clock=self.clock)
+        return self.wired.promote
 
     @property
     def conclude(self) -> Conclude:
-        return Conclude(
-            authorised=self.authorised,
-            observe=self.observe,
-            wakes=self.wakes,
-            clock=self.clock,
-        )
+        return self.wired.conclude
 
     @property
     def renew(self) -> Renew:
-        return Renew(
-            authorised=self.authorised,
-            gates=self.gates,
-            observe=self.observe,
-            ids=self.ids,
-            wakes=self.wakes,
-            clock=self.clock,
-        )
+        return self.wired.renew
 
     @property
     def cancel_it(self) -> Cancel:
-        return Cancel(store=self.store, clock=self.clock)
+        return self.wired.cancel
 
     @property
     def show_it(self) -> Show:
-        return Show(
-            store=self.store,
-            locks=self.locks,
-            baselines=self.baselines,
-            gates=self.gates,
-            clock=self.clock,
-        )
+        return self.wired.show
 
     @property
     def show_target(self) -> ShowTarget:
-        return ShowTarget(
-            targets=self.targets,
-            baselines=self.baselines,
-            freezes=self.freezes,
-            clock=self.clock,
-        )
+        return self.wired.show_target
 
     @property
     def audit_it(self) -> Audit:
-        return Audit(store=self.store)
+        return self.wired.audit
+
+    @property
+    def step_up(self) -> StepUp:
+        return self.wired.step_up
 
     @property
     def worker(self) -> Work:
-        serial = next(self._serial)
-        return Work(
-            store=self.store,
-            locks=self.locks,
-            targets=self.targets,
-            policies=self.policies,
-            apps=self.apps,
-            heartbeat=FakeHeartbeat(self.locks, self.clock),
-            clock=self.clock,
-            holder=lambda: f"worker-{serial}",
-        )
+        return self.wired.work
 
     @property
     def watchdog(self) -> Watch:
-        return Watch(
-            store=self.store,
-            locks=self.locks,
-            targets=self.targets,
-            freezes=self.freezes,
-            policies=self.policies,
-            operators=self.operators,
-            wakes=self.wakes,
-            clock=self.clock,
-        )
+        return self.wired.watch
 
     @property
     def drift_watch(self) -> WatchDrift:
-        return WatchDrift(
-            store=self.store,
-            baselines=self.baselines,
-            targets=self.targets,
-            apps=self.apps,
-            clock=self.clock,
-        )
+        return self.wired.watch_drift
 
     # Sentences
 
@@ -290,13 +219,11 @@ class World:
             "starts_at": self.clock.now(),
             "ends_at": None,
         }
-        put = PutFreeze(freezes=self.freezes, targets=self.targets, clock=self.clock)
         terms = FreezeTerms(**(wanted | kwargs))  # type: ignore[arg-type]
-        return put(freeze_id, terms, if_version=None, caller=SAM)
+        return self.wired.put_freeze(freeze_id, terms, if_version=None, caller=SAM)
 
     def lift(self, freeze_id: str = "year-end") -> Freeze:
-        lift = LiftFreeze(freezes=self.freezes, clock=self.clock)
-        return lift(freeze_id, reason="It is over.", if_version=None, caller=SAM)
+        return self.wired.lift_freeze(freeze_id, reason="It is over.", if_version=None, caller=SAM)
 
     def work(self, promotion: Promotion | None = None) -> WorkReport:
         return self.worker(Wake(target=TARGET, promotion_id=promotion.id if promotion else None))
@@ -323,3 +250,16 @@ class World:
     def history(self, promotion: Promotion) -> list[str]:
         """What the audit trail says was done, in order."""
         return [stored.entry.action for stored in self.store.trail(promotion.id)]
+
+
+class Wired(Container):
+    """The production wiring of use cases, over a world of fakes."""
+
+    def __init__(self, world: World) -> None:
+        self.settings = SETTINGS
+        self.clock, self.ids, self.wakes = world.clock, world.ids, world.wakes
+        self.store, self.locks, self.baselines = world.store, world.locks, world.baselines
+        self.operators, self.targets = world.operators, world.targets
+        self.catalogues, self.freezes = world.catalogues, world.freezes
+        self.apps = self.impatient_apps = world.apps
+        self.second_factor, self.heartbeat = world.second_factor, world.heartbeat

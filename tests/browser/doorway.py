@@ -17,9 +17,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import app
-from tests.doors import WorldContainer
 from tests.fakes import FakeClock
-from tests.world import World
+from tests.world import Wired, World
 
 STAGE = "/some/stage"
 _UNKNOWN = {
@@ -50,7 +49,7 @@ class WallClock(FakeClock):
 @contextmanager
 def doorway(world: World) -> Iterator[str]:
     """Serve the world until the context ends; gives the API's address."""
-    container = WorldContainer(world)
+    container = Wired(world)
     container.settings = replace(container.settings, hoist_stage="prod")
     real, app.hoist = app.hoist, container
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Door)

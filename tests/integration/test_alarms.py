@@ -23,10 +23,10 @@ from chalicelib.usecases.notify import Notify
 from infra.package import package
 from infra.paths import ROOT
 from local.standins.emf import data_in
+from tests.doors import Api
 from tests.fakes import FakeHeartbeat
-from tests.unit.test_app import Api, WorldContainer
 from tests.unit.test_app_work import SCHEDULED, a_wake, an_alert, delivered, records
-from tests.world import World
+from tests.world import Wired, World
 
 #: How the run that is captured calls its stage.
 STAGE = "captured"
@@ -94,7 +94,7 @@ class Channel:
 def captured() -> Iterator[tuple[World, list[str]]]:
     """Run app.py's functions over fakes; afterwards the list holds what they wrote."""
     world, written = World(), list[str]()
-    container = WorldContainer(world)
+    container = Wired(world)
     object.__setattr__(container.settings, "hoist_stage", STAGE)
     container.apps = world.apps
     container.heartbeat = FakeHeartbeat(world.locks, world.clock)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from chalicelib.domain.release import Release
 from chalicelib.ports import Apps
-from chalicelib.usecases.step_up import StepUp
 from chalicelib.usecases.work import Work
 from tests.fakes import FakeBaselines
 from tests.life.actors import LifeHeartbeat, turnstile
@@ -67,19 +67,11 @@ class Turnstiled(World):
         self.baselines = turnstile(FakeBaselines(town.store), town)
         self.wakes = turnstile(town.queue, town)  # type: ignore[assignment]
         self.apps = WatchedHeroku(town)  # type: ignore[assignment]
+        self.second_factor = Codes()
 
     @property
-    def step_up(self) -> StepUp:
-        return StepUp(operators=self.operators, second_factor=Codes(), clock=self.clock)
+    def heartbeat(self) -> LifeHeartbeat:  # type: ignore[override]
+        return LifeHeartbeat(locks=self.town.locks, clock=self.town.clock)
 
     def worker_named(self, name: str) -> Work:
-        return Work(
-            store=self.store,
-            locks=self.locks,
-            targets=self.targets,
-            policies=self.policies,
-            apps=self.apps,
-            heartbeat=LifeHeartbeat(locks=self.town.locks, clock=self.town.clock),
-            clock=self.clock,
-            holder=lambda: name,
-        )
+        return replace(self.worker, holder=lambda: name)

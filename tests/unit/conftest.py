@@ -3,12 +3,12 @@
 import pytest
 
 import app
-from tests.doors import Api, WorldContainer
-from tests.world import World
+from tests.doors import Api
+from tests.world import Wired, World
 
 
 @pytest.fixture
 def api(world: World, monkeypatch: pytest.MonkeyPatch) -> Api:
     """The HTTP doors, over the test's world."""
-    monkeypatch.setattr(app, "hoist", WorldContainer(world))
+    monkeypatch.setattr(app, "hoist", Wired(world))
     return Api(world)

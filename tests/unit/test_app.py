@@ -6,12 +6,9 @@ import pytest
 
 import app
 from chalicelib.domain.errors import Code, Unavailable
-from tests.doors import BODY, CONTRACT, Api, WorldContainer, conforms, contract_path
+from tests.doors import BODY, CONTRACT, Api, conforms, contract_path
 from tests.factories import FLAG, SAM, TARGET, VERA
 from tests.world import World
-
-#: Other files know these by this name.
-__all__ = ["Api", "WorldContainer"]
 
 
 def test_health_touches_nothing(api: Api) -> None:

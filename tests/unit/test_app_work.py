@@ -18,8 +18,7 @@ from chalicelib.metrics import NAMESPACE, UNITS
 from chalicelib.usecases.notify import Notify
 from tests.factories import TARGET, a_change, deploying
 from tests.fakes import START, FakeHeartbeat
-from tests.unit.test_app import WorldContainer
-from tests.world import World
+from tests.world import Wired, World
 
 SCHEDULED = (
     "version",
@@ -36,7 +35,7 @@ SCHEDULED = (
 
 @pytest.fixture(autouse=True)
 def _hoist(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    container = WorldContainer(world)
+    container = Wired(world)
     container.apps = world.apps
     container.heartbeat = FakeHeartbeat(world.locks, world.clock)
     monkeypatch.setattr(app, "hoist", container)
