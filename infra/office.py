@@ -6,8 +6,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from botocore.config import Config
-from botocore.exceptions import ClientError, NoCredentialsError
+from botocore.exceptions import NoCredentialsError
 from pynamodb.connection import Connection
 
 from chalicelib.adapters.clock import SystemClock
@@ -21,18 +20,10 @@ from chalicelib.adapters.totp import KmsTotpSealer
 from infra.aws import Aws
 from infra.deploy import stack_name
 from infra.errors import DeployError
+from infra.where import CONFIG, CONNECT_SECONDS, DEPLOY, READ_SECONDS, TRIES
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
-
-_CONNECT_SECONDS, _READ_SECONDS, _TRIES = 5, 10, 3
-_CONFIG = Config(
-    connect_timeout=_CONNECT_SECONDS,
-    read_timeout=_READ_SECONDS,
-    retries={"mode": "standard", "total_max_attempts": _TRIES},
-)
-
-_DEPLOY = "make deploy STAGE={stage}"
 
 
 @dataclass(frozen=True)
@@ -51,27 +42,13 @@ class _Tables(Tables):
         return Connection(
             region=self.aws.session.region_name,
             host=self.aws.endpoint_url,
-            connect_timeout_seconds=_CONNECT_SECONDS,
-            read_timeout_seconds=_READ_SECONDS,
-            max_retry_attempts=_TRIES - 1,
+            connect_timeout_seconds=CONNECT_SECONDS,
+            read_timeout_seconds=READ_SECONDS,
+            max_retry_attempts=TRIES - 1,
             aws_access_key_id=frozen.access_key,
             aws_secret_access_key=frozen.secret_key,
             aws_session_token=frozen.token,
         )
-
-
-def stack_outputs(aws: Aws, stage: str) -> Mapping[str, str]:
-    """What CloudFormation made for the stage. Raises DeployError where there is no such stack."""
-    where = aws.endpoint_url
-    client = aws.session.client("cloudformation", endpoint_url=where, config=_CONFIG)
-    try:
-        stack = client.describe_stacks(StackName=stack_name(stage))["Stacks"][0]
-    except ClientError as error:
-        if "does not exist" not in str(error):
-            raise
-        message = f"There is no stack {stack_name(stage)} in this account and region."
-        raise DeployError(message, hint=_DEPLOY.format(stage=stage)) from error
-    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,17 +93,17 @@ class Office:
     def actor(self) -> str:
         """Who does it, for the audit. No operator can be called so: their names have no colon."""
         where = self.aws.endpoint_url
-        client = self.aws.session.client("sts", endpoint_url=where, config=_CONFIG)
+        client = self.aws.session.client("sts", endpoint_url=where, config=CONFIG)
         arn = client.get_caller_identity()["Arn"]
         return f"aws:{re.split('[:/]', arn)[-1]}"
 
     def _kms(self) -> "KMSClient":
-        return self.aws.session.client("kms", endpoint_url=self.aws.endpoint_url, config=_CONFIG)
+        return self.aws.session.client("kms", endpoint_url=self.aws.endpoint_url, config=CONFIG)
 
     def _output(self, name: str) -> str:
         if name not in self.outputs:
             message = (
                 f"The stack {stack_name(self.stage)} has no output {name}: it is an older one."
             )
-            raise DeployError(message, hint=_DEPLOY.format(stage=self.stage))
+            raise DeployError(message, hint=DEPLOY.format(stage=self.stage))
         return self.outputs[name]

@@ -9,18 +9,10 @@ import secrets
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from pathlib import Path
 
-import boto3
 import pyotp
 import segno
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    EndpointConnectionError,
-    NoCredentialsError,
-    NoRegionError,
-)
+from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.adapters.dynamodb.tables import code_of
@@ -40,12 +32,9 @@ from chalicelib.usecases.operators_by_hand import (
     RotateToken,
     UnlockByHand,
 )
-from infra.aws import Aws
 from infra.errors import DeployError
-from infra.office import Office, stack_outputs
-from infra.paths import require_stage
-from local import directions
-from local.ministack import root
+from infra.office import Office
+from infra.where import add_where, sentence, stack_outputs, where
 
 EPILOG = """
 AWS credentials and region are those of the AWS CLI (AWS_PROFILE, AWS_DEFAULT_REGION). They need:
@@ -65,8 +54,6 @@ class BrokenTrailError(Exception):
 #: What is told as a sentence. Anything else is a bug, and looks like one.
 _TOLD = (DeployError, BrokenTrailError, HoistError, PynamoDBException, ClientError, BotoCoreError)
 
-#: The stage that `make run` deploys.
-LOCAL_STAGE = "local"
 _ONCE = "It is shown this once, and kept nowhere. Hand it over so that nobody else reads it."
 _PEOPLE = tuple(role.value for role in Role if role is not Role.SERVICE)
 
@@ -221,19 +208,8 @@ def _say(text: str) -> None:
 
 
 def _office(arguments: argparse.Namespace) -> Office:
-    stage, aws = _where(arguments)
+    stage, aws = where(arguments)
     return Office(aws=aws, stage=stage, outputs=stack_outputs(aws, stage))
-
-
-def _where(arguments: argparse.Namespace) -> tuple[str, Aws]:
-    if arguments.state is None:
-        return require_stage(arguments.stage), Aws(session=boto3.Session())
-    file = arguments.state / directions.FILE
-    here = directions.read(file)
-    if here is None:
-        message = f"There is no {file}."
-        raise DeployError(message, hint="Start a stack first: make run")
-    return LOCAL_STAGE, root(here.ministack)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -243,9 +219,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--stage", help="a stage of .chalice/config.json that is deployed")
-    where.add_argument("--state", type=Path, help="the state of a local stack that runs: .hoist")
+    add_where(parser)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
         told = (command.__doc__ or "").split("\n", 1)[0]
@@ -286,15 +260,11 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _sentence(error: Exception) -> str:
     """What happened, and what to do about it."""
-    if isinstance(error, (NoCredentialsError, NoRegionError)):
-        return f"{error}\nLog in as for the AWS CLI: AWS_PROFILE and AWS_DEFAULT_REGION."
-    if isinstance(error, EndpointConnectionError):
-        return f"{error}\nIf it is a local stack, it has to run: make run"
     if isinstance(error, PynamoDBException):
         return f"DynamoDB refuses ({code_of(error)}). Nothing was changed."
     if isinstance(error, TryAgain):
         return f"{error} Whether anything was changed is not known: `audit` shows it."
-    return str(error)
+    return sentence(error)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.adapters.clock import SystemClock
 from chalicelib.domain.moment import spell
@@ -24,10 +23,7 @@ from infra.aws import Aws
 from infra.copies import TABLES, Copy, Read, Row, Shelf, broken_chains, trails
 from infra.deploy import stack_name
 from infra.errors import DeployError
-from infra.office import stack_outputs
-from infra.paths import require_stage
-from local import directions
-from local.ministack import root
+from infra.where import CONFIG, add_where, sentence, stack_outputs, where
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -45,7 +41,6 @@ A copy holds the hashes of all tokens and the sealed TOTP secrets of all operato
 for your eyes only (mode 600): keep it so, and delete it when it is not needed any more.
 """
 
-LOCAL_STAGE = "local"
 #: What answers requests, and all that acts by itself.
 _API = ("Api", "Authorize")
 _OTHERS = ("Work", "Watch", "Drift", "NotifyOnCall", "NotifySlack")
@@ -53,6 +48,15 @@ _REWOUND = "-rewound"
 #: AWS takes ten minutes for an empty table, and hours for a large one.
 _REWOUND_WITHIN_SECONDS, _LOOK_EVERY_SECONDS = 4 * 3600, 15.0
 _WRITTEN_TO = "Something else writes to them: stop, empty, import again."
+#: What is safe after AWS ended a command, which may have done a part of its work.
+_AGAIN = "Some of it may be done. It is safe to do again."
+_AFTER_A_PART = {
+    "export": "Nothing was changed. The folder is no whole copy: delete it, and export again.",
+    "rewind": f"Some of the copies may be on their way, or there: delete what is named *{_REWOUND} "
+    "before you rewind again. The stage's own tables are as they were.",
+    "import": "Some rows may have been put back: empty, and import again.",
+    "check": "Nothing was changed. It is safe to do again.",
+}
 #: A TOTP code's step, and how far a phone's clock may be ahead.
 _STEP_SECONDS, _STEPS_AHEAD = 30, 1
 
@@ -70,7 +74,9 @@ class Stage:
     @cached_property
     def shelf(self) -> Shelf:
         """The stage's own tables."""
-        client = self.aws.session.client("dynamodb", endpoint_url=self.aws.endpoint_url)
+        client = self.aws.session.client(
+            "dynamodb", endpoint_url=self.aws.endpoint_url, config=CONFIG
+        )
         names = {table: self.outputs[f"{table.capitalize()}Table"] for table in TABLES}
         return Shelf(client=client, names=names)
 
@@ -83,7 +89,7 @@ class Stage:
     @cached_property
     def functions(self) -> "LambdaClient":
         """Where they are stopped and started."""
-        return self.aws.session.client("lambda", endpoint_url=self.aws.endpoint_url)
+        return self.aws.session.client("lambda", endpoint_url=self.aws.endpoint_url, config=CONFIG)
 
     def hand_out_wakes(self, *, enabled: bool) -> None:
         """Let the queue call the worker, or not: each call that is refused counts as a delivery."""
@@ -178,9 +184,7 @@ def put_back(stage: Stage, arguments: argparse.Namespace) -> None:
     if found != wanted:
         message = f"Of {_counted(wanted)} the tables have {_counted(found)}."
         raise DeployError(message, hint=_WRITTEN_TO)
-    _require_whole(
-        stage.shelf.rows, hint="Something else writes to them: stop, empty, import again."
-    )
+    _require_whole(stage.shelf.rows, hint=_WRITTEN_TO)
     _say(f"Put back and verified: {_counted(found)}.")
 
 
@@ -257,18 +261,8 @@ def _say(text: str) -> None:
 
 
 def _stage(arguments: argparse.Namespace) -> Stage:
-    name, aws = _where(arguments)
+    name, aws = where(arguments)
     return Stage(aws=aws, name=name, outputs=stack_outputs(aws, name))
-
-
-def _where(arguments: argparse.Namespace) -> tuple[str, Aws]:
-    if arguments.state is None:
-        return require_stage(arguments.stage), Aws(session=boto3.Session())
-    here = directions.read(arguments.state / directions.FILE)
-    if here is None:
-        message = f"There is no {arguments.state / directions.FILE}."
-        raise DeployError(message, hint="Start a stack first: make run")
-    return LOCAL_STAGE, root(here.ministack)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -278,9 +272,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--stage", help="a stage of .chalice/config.json that is deployed")
-    where.add_argument("--state", type=Path, help="the state of a local stack that runs: .hoist")
+    add_where(parser)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
         told = (command.__doc__ or "").split("\n", 1)[0]
@@ -323,13 +315,16 @@ _ADD: Mapping[str, Callable[[argparse.ArgumentParser], object]] = {
 def main(words: Sequence[str] | None = None) -> int:
     """Do what the command line says; return the exit status."""
     arguments = _parser().parse_args(words)
+    known = []
     try:
-        COMMANDS[arguments.command](_stage(arguments), arguments)
-    except (NoCredentialsError, NoRegionError) as error:
-        _say(f"{error}\nLog in as for the AWS CLI: AWS_PROFILE and AWS_DEFAULT_REGION.")
-        return 1
-    except (DeployError, ClientError, BotoCoreError) as error:
+        stage = _stage(arguments)
+        known.append(_AFTER_A_PART.get(arguments.command, _AGAIN))
+        COMMANDS[arguments.command](stage, arguments)
+    except DeployError as error:
         _say(str(error))
+        return 1
+    except (ClientError, BotoCoreError) as error:
+        _say("\n".join([sentence(error), *known]))
         return 1
     return 0
 

@@ -21,7 +21,7 @@ from chalicelib.usecases.authorize import Authorize
 from infra import operators as tool
 from infra.aws import Aws
 from infra.errors import DeployError
-from infra.office import stack_outputs
+from infra.where import stack_outputs
 from local.directions import Directions
 from tests.factories import KIM, SAM, an_operator
 from tests.fakes import START, FakeClock

@@ -1,12 +1,14 @@
 """`python -m infra.restore`: rows out of the tables and back, and what it refuses to do."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Never
 
 import boto3
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from chalicelib.adapters.clock import SystemClock
 from chalicelib.adapters.dynamodb import DynamoDBPromotionStore, DynamoDBTargets, Tables
@@ -214,6 +216,60 @@ def test_a_copy_that_was_broken_off_is_not_put_back(stage: Stage) -> None:
     assert status == 1
     assert "audit has 0 rows, and had 2" in said
     assert stage.rows() == {name: [] for name in TABLES}
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("export {folder}/other", "delete it, and export again"),
+        ("empty --confirm hoist-prod", "Some of it may be done. It is safe to do again."),
+        ("check", "Nothing was changed."),
+    ],
+)
+def test_where_aws_ends_it_what_is_known_and_safe_is_told(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, command: str, told: str
+) -> None:
+    stage.make_recoverable()
+
+    def refused(*_: object) -> Never:
+        raise EndpointConnectionError(endpoint_url="https://dynamodb.example.invalid")
+
+    monkeypatch.setattr(Shelf, "rows", refused)
+    monkeypatch.setattr(Shelf, "empty", refused)
+
+    status, said = stage(command.format(folder=stage.folder))
+
+    assert status == 1
+    assert "dynamodb.example.invalid" in said
+    assert told in said
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_an_import_that_is_broken_off_is_done_again_from_empty_tables(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    stage(f"export {stage.folder}/copy")
+    before = stage.rows()
+    stage.emptied()
+    put = Shelf.put
+
+    def until(shelf: Shelf, name: str, rows: Iterable[Row]) -> None:
+        put(shelf, name, rows)
+        if name == table:
+            raise EndpointConnectionError(endpoint_url="https://dynamodb.example.invalid")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Shelf, "put", until)
+        broken_off = stage(f"import {stage.folder}/copy")
+    again = stage(f"import {stage.folder}/copy")
+    stage.emptied()
+    after_all = stage(f"import {stage.folder}/copy")
+
+    assert broken_off[0] == again[0] == 1
+    assert "empty, and import again" in broken_off[1]
+    assert "is not empty. Nothing was changed." in again[1]
+    assert after_all[0] == 0
+    assert stage.rows()["promotions"] == before["promotions"]
 
 
 def test_a_folder_that_is_no_copy_is_not_put_back(stage: Stage) -> None:
