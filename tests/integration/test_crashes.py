@@ -1,6 +1,7 @@
 """Killed after any call to AWS or Heroku, Hoist ends `deployed`, with one release."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 
@@ -10,10 +11,13 @@ from chalicelib.domain.record import revise
 from chalicelib.domain.target import Target
 from chalicelib.usecases.mark import MarkOrder
 from chalicelib.usecases.promote import PromoteOrder
+from chalicelib.usecases.stage import StageOrder
 from chalicelib.usecases.work import Wake
 from tests.factories import CONFIG_VAR, FLAG, KIM
 from tests.integration.conftest import Backstage
 from tests.integration.kit import LEASE_ENDED, Doom, Killed
+
+_OTHER_FLAG = FLAG + "_too"
 
 
 @dataclass
@@ -133,6 +137,78 @@ def test_a_promote_killed_after_any_call_is_accepted_by_the_same_request_again(
         story.promote(Doom())
         story.recover()
         story.assert_ended_well()
+
+
+def test_a_watchdog_killed_after_any_call_leaves_its_sweep_to_the_next(
+    backstage: Backstage,
+) -> None:
+    """Two promotions of one target are due: they begin, and then their target is woken once."""
+    whole = Doom()
+    never_killed = due_at_once(backstage, "never-killed")
+    backstage.container(whole).watch()
+    never_killed.recover()
+    never_killed.assert_each_is_live_once()
+
+    for k in range(1, len(whole.calls) + 1):
+        story = due_at_once(backstage, f"killed-after-{k}")
+        with pytest.raises(Killed):
+            backstage.container(Doom(kills_after=k)).watch()
+        story.recover()
+        story.assert_each_is_live_once()
+
+    assert whole.calls.count("dynamodb.TransactWriteItems") == 2
+    assert whole.calls.count("sqs.SendMessage") == 1
+
+
+def due_at_once(backstage: Backstage, app: str) -> "Due":
+    """Two staged promotions of an app, whose time has just come."""
+    story = Due(backstage, app)
+    story.wait_until_due()
+    return story
+
+
+@dataclass
+class Due(Story):
+    """Two promotions that begin by themselves, told as one is."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        order = MarkOrder(
+            caller=KIM,
+            target=self.app,
+            flag=_OTHER_FLAG,
+            value="true",
+            note=None,
+            key=self.app + "-other",
+        )
+        self.ids = [self.id, self.hoist.mark(order).promotion.id]
+        self.due = self.backstage.clock.now() + timedelta(hours=1)
+        for promotion_id in self.ids:
+            self.hoist.stage(
+                StageOrder(
+                    promotion_id=promotion_id,
+                    caller=KIM,
+                    code=self.backstage.code(),
+                    if_version=None,
+                    key=None,
+                    not_before=self.due,
+                ),
+            )
+            self.backstage.clock.advance(timedelta(seconds=30))
+
+    def wait_until_due(self) -> None:
+        self.backstage.clock.advance(self.due - self.backstage.clock.now())
+
+    def assert_each_is_live_once(self) -> None:
+        for promotion_id in self.ids:
+            promotion = self.hoist.store.get(promotion_id)
+            assert promotion is not None
+            assert promotion.state is State.DEPLOYED
+            assert self.hoist.audit(promotion_id, caller=KIM).verification.verified
+        patches = self.backstage.heroku.controls.truth(self.app)["patches"]
+        sent = [name for patch in patches for name in patch["changes"]]
+        assert sorted(sent) == sorted({*sent})
+        assert len(sent) == len(self.ids)
 
 
 def test_a_promote_costs_seven_round_trips_cold_and_six_warm(backstage: Backstage) -> None:
