@@ -617,6 +617,7 @@ def _log_swept(report: WatchReport) -> None:
         woken=report.woken,
         alerted=report.alerted,
         expired=report.expired,
+        later=report.later,
     )
     if report.broken or report.unreached:
         log.error(
