@@ -32,7 +32,7 @@ from chalicelib.usecases.promote import Accepted
 from chalicelib.usecases.show import PromotionDetail
 from chalicelib.usecases.watch import WatchReport
 from chalicelib.usecases.work import LookAgain, Wake, WorkReport
-from chalicelib.wire import represent, requests
+from chalicelib.wire import events, represent, requests
 from chalicelib.wire.console import File, page, part
 from chalicelib.wire.contract import openapi
 from chalicelib.wire.problems import problem
@@ -506,7 +506,7 @@ def work(event: SQSEvent) -> dict[str, list[dict[str, str]]]:
     """Work on the target of a wake; put the wake back where only time helps."""
     failures = []
     for record in event:
-        wake = requests.wake(record.body, receipt=record.receipt_handle)
+        wake = events.wake(record.body, receipt=record.receipt_handle)
         if wake is None:
             log.error("dropped a message that is not a wake", action="wake_unreadable")
             continue
@@ -565,7 +565,7 @@ def notify_on_call(event: DynamoDBEvent) -> dict[str, list[dict[str, str]]]:
 
 def _notified(event: DynamoDBEvent, notify: Notify) -> dict[str, list[dict[str, str]]]:
     """Deliver in order; where the channel is away, have the rest delivered again from there."""
-    for record in requests.inserted(event.to_dict()):
+    for record in events.inserted(event.to_dict()):
         try:
             told = notify(hoist.entry_of(record.image))
         except ValueError:

@@ -188,5 +188,20 @@ def conforms(body: object, schema: str) -> None:
 
 @cache
 def _validator(schema: str) -> jsonschema.Draft202012Validator:
-    wanted = {"components": CONTRACT["components"], **json.loads(schema)}
-    return jsonschema.Draft202012Validator(wanted, format_checker=_FORMATS)
+    return jsonschema.Draft202012Validator(_inlined(json.loads(schema)), format_checker=_FORMATS)
+
+
+def _inlined(node: Any) -> Any:  # noqa: ANN401 - any part of a schema
+    """It, with what its references refer to in their places: found once, not for each answer."""
+    match node:
+        case {"$ref": str(ref)}:
+            found = CONTRACT
+            for part in ref.removeprefix("#/").split("/"):
+                found = found[part]
+            return _inlined(found | {name: node[name] for name in node if name != "$ref"})
+        case dict():
+            return {name: _inlined(part) for name, part in node.items()}
+        case list():
+            return [_inlined(part) for part in node]
+        case _:
+            return node

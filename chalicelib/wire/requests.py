@@ -5,7 +5,7 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
@@ -25,7 +25,6 @@ from chalicelib.usecases.operators import UnlockOrder
 from chalicelib.usecases.promote import PromoteOrder
 from chalicelib.usecases.renew import RenewOrder
 from chalicelib.usecases.stage import StageOrder
-from chalicelib.usecases.work import Wake
 from chalicelib.wire.contract import check, rejected, schema
 
 MAX_BODY_BYTES = 16 * 1024
@@ -370,41 +369,6 @@ def read_cursor(cursor: str, query: Query) -> str:
             "is not one that this list gave: send next_cursor unchanged, with the same filters",
         )
     return before
-
-
-def wake(body: str, *, receipt: str) -> Wake | None:
-    """A queue message; `None` for one that is none of ours, and so says nothing."""
-    try:
-        parsed = json.loads(body)
-    except ValueError:
-        return None
-    match parsed:
-        case {"target": str(target), "promotion_id": str() | None as promotion_id}:
-            return Wake(target=target, promotion_id=promotion_id, receipt=receipt)
-        case _:
-            return None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Inserted:
-    """A row that was added to a table, as its stream tells."""
-
-    sequence_number: str
-    image: dict[str, Any]
-
-
-def inserted(event: Mapping[str, Any]) -> Iterator[Inserted]:
-    """The rows that a batch of a table's stream adds, in order.
-
-    Not those that `infra/restore.py` put back: they were added, and told, before.
-    """
-    for record in event["Records"]:
-        if record.get("eventName") != "INSERT":
-            continue
-        row = record["dynamodb"]
-        image = row.get("NewImage", {})
-        if "restored_at" not in image:
-            yield Inserted(sequence_number=row["SequenceNumber"], image=image)
 
 
 def _time(body: Mapping[str, Any], field: str) -> datetime | None:

@@ -12,7 +12,7 @@ from moto import mock_aws
 from chalicelib.adapters.dynamodb import DynamoDBOperators, Tables
 from chalicelib.settings import Settings
 from chalicelib.usecases.work import Wake
-from chalicelib.wire import requests
+from chalicelib.wire import events
 from local.heroku import Simulator
 from tests.factories import KIM, an_operator
 from tests.fakes import FakeClock
@@ -70,7 +70,7 @@ class Backstage:
             if not messages:
                 break
             for message in messages:
-                wake = requests.wake(message["Body"], receipt=message["ReceiptHandle"])
+                wake = events.wake(message["Body"], receipt=message["ReceiptHandle"])
                 assert wake is not None
                 wakes.append(wake)
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])

@@ -18,7 +18,7 @@ from chalicelib.domain.operator import Operator
 from chalicelib.domain.promotion import Promotion, State, Step, advance
 from chalicelib.domain.record import revise
 from chalicelib.domain.target import Target
-from chalicelib.wire.requests import inserted
+from chalicelib.wire.events import inserted
 from infra import restore as tool
 from infra.aws import Aws
 from infra.copies import TABLES, Copy, Row, Shelf
