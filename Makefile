@@ -44,7 +44,7 @@ demo: setup ## Watch promotions survive what stuck the old design
 .PHONY: test
 test: test-unit ## Run the tests, all but those below (ARGS="-k stalled")
 	@for stage in local prod; do $(BIN)/python -m infra.package --stage $$stage >/dev/null || exit 1; done
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder tests/e2e tests/integration $(SELECTED)
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder tests/e2e tests/integration $(SELECTED)
 
 .PHONY: test-unit
 test-unit: setup ## Run those that need neither a server nor a process (seconds)

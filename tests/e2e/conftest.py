@@ -1,6 +1,7 @@
 """One local stack for all of these tests, and callers of it."""
 
 import hashlib
+import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,18 @@ from local.stack import LocalStack, local_stack
 ANSWER_SECONDS = 30
 SETTLED_WITHIN_SECONDS = 60
 LEAST_PAUSE_SECONDS, MOST_PAUSE_SECONDS = 0.1, 1.0
+#: What EventBridge sends on a schedule.
+TICK = {
+    "version": "0",
+    "id": "tick",
+    "detail-type": "Scheduled Event",
+    "source": "aws.events",
+    "account": "000000000000",
+    "time": "2026-11-22T00:00:00Z",
+    "region": "us-east-1",
+    "resources": [],
+    "detail": {},
+}
 
 
 @dataclass
@@ -83,26 +96,30 @@ class Person:
         within_seconds: float = SETTLED_WITHIN_SECONDS,
     ) -> dict[str, Any]:
         """The promotion, once it has settled."""
-        wait_until(
-            lambda: State(self.read(promotion_id)["state"]).terminal,
-            within_seconds=within_seconds,
-        )
-        return self.read(promotion_id)
+        seen: list[dict[str, Any]] = []
+
+        def settled() -> bool:
+            seen[:] = [self.read(promotion_id)]
+            return State(seen[0]["state"]).terminal
+
+        wait_until(settled, within_seconds=within_seconds, shown=lambda: seen)
+        return seen[0]
 
 
 def wait_until(
     condition: Callable[[], bool],
     *,
     within_seconds: float = SETTLED_WITHIN_SECONDS,
+    shown: Callable[[], object] = str,
 ) -> None:
-    """Wait for something to come true; fail the test if it does not.
+    """Wait for something to come true; fail the test, with what is to be shown, if it does not.
 
     The longer it takes, the seldomer it looks: each look is work for two Lambdas.
     """
     ends, pause = time.monotonic() + within_seconds, LEAST_PAUSE_SECONDS
     while not condition():
         if time.monotonic() > ends:
-            pytest.fail(f"it has not come true in {within_seconds} s")
+            pytest.fail(f"it has not come true in {within_seconds} s {shown()}")
         time.sleep(pause)
         pause = min(pause * 1.5, MOST_PAUSE_SECONDS)
 
@@ -161,6 +178,14 @@ class Town:
             ),
         )
         return Person(self.stack.api, made.token, made.totp_secret)
+
+    def invoke(self, function: str, event: object = TICK) -> None:
+        """Call a function as its queue or its schedule would, and not only when its time comes."""
+        aws = self.stack.ministack.aws
+        client = aws.session.client("lambda", endpoint_url=aws.endpoint_url)
+        name, payload = self.stack.outputs[function], json.dumps(event).encode()
+        answer = client.invoke(FunctionName=name, Payload=payload)
+        assert "FunctionError" not in answer, answer["Payload"].read()
 
     def backdoor(self) -> Container:
         """Hoist's own wiring in this process, as root: for what the API does not offer."""

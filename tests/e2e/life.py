@@ -20,7 +20,6 @@ from local.stack import LocalStack
 from tests.e2e.conftest import Person, Town, wait_until
 from tests.e2e.gossip import Gossip, GossipingHeroku
 from tests.e2e.leaks import Code, Record, Secret, Seed
-from tests.e2e.test_drift import TICK
 
 HTML = "text/html"
 
@@ -225,12 +224,6 @@ class Life:
         """An AWS service, as root."""
         aws = self.stack.ministack.aws
         return aws.session.client(service, endpoint_url=aws.endpoint_url)  # type: ignore[call-overload]
-
-    def invoke(self, function: str, event: object = TICK) -> None:
-        """Call a function as its schedule or its queue would."""
-        name, payload = self.stack.outputs[function], json.dumps(event).encode()
-        answer = self.client("lambda").invoke(FunctionName=name, Payload=payload)
-        assert "FunctionError" not in answer, answer["Payload"].read()
 
     def store_secret(self, secret: str, value: str, *, readers: tuple[str, ...]) -> None:
         """Put a secret into Secrets Manager, and have those who know an older one read it anew."""

@@ -191,6 +191,7 @@ def test_what_a_freeze_holds_is_3_at_once_and_goes_on_when_it_is_lifted(town: To
     set_it = hoist(superadmin, "freeze", "set", "cli-year-end", *terms)
     held = hoist(person, "promote", marked["id"], "--json", code=person.code())
     lifted = hoist(superadmin, "freeze", "lift", "cli-year-end", "--json")
+    town.invoke("WatchFunction")
     watched = hoist(person, "watch", marked["id"])
 
     assert [each.returncode for each in (set_it, held, lifted, watched)] == [0, 3, 0, 0]

@@ -1,34 +1,6 @@
 """Drift, acknowledgement and retrospective over the deployed routes and roles."""
 
-import json
-
 from tests.e2e.conftest import Town, wait_for_step, wait_until
-
-TICK = dict.fromkeys(
-    (
-        "version",
-        "account",
-        "region",
-        "detail",
-        "detail-type",
-        "source",
-        "time",
-        "id",
-        "resources",
-    ),
-    "",
-)
-
-
-def compare(town: Town) -> None:
-    """Let the drift Lambda compare now, not at the next quarter of an hour."""
-    aws = town.stack.ministack.aws
-    client = aws.session.client("lambda", endpoint_url=aws.endpoint_url)
-    answer = client.invoke(
-        FunctionName=town.stack.outputs["DriftFunction"],
-        Payload=json.dumps(TICK).encode(),
-    )
-    assert "FunctionError" not in answer
 
 
 def test_a_change_from_outside_is_told_and_shown_until_it_is_over(town: Town) -> None:
@@ -39,14 +11,14 @@ def test_a_change_from_outside_is_told_and_shown_until_it_is_over(town: Town) ->
     promoter.settled(marked["id"])
     town.heroku.foreign_patch(app, {"FLAG_DARK_MODE": "false"})
 
-    compare(town)
+    town.invoke("DriftFunction")
 
     assert promoter.read(marked["id"])["drift"]["kind"] == "changed"
     shown = promoter("GET", f"/targets/{app}").json()
     assert [drift["flag"] for drift in shown["drift"]] == ["dark_mode"]
     wait_until(lambda: any("is not as it was deployed" in text for text in told(town, app)))
     town.heroku.foreign_patch(app, {"FLAG_DARK_MODE": "true"})
-    compare(town)
+    town.invoke("DriftFunction")
     assert promoter.read(marked["id"])["drift"] is None
     wait_until(lambda: any("[RESOLVED]" in text for text in told(town, app)))
     assert len(town.patches(app)) == 3
