@@ -54,6 +54,13 @@ test-unit: setup ## Run those that need neither a server nor a process (seconds)
 test-fuzz: setup ## Send the contract's requests, and others, to the local stack (two minutes)
 	$(BIN)/python -m pytest tests/fuzz $(ARGS)
 
+# Other lives for every commit, and the same for the same.
+SEED ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1)
+
+.PHONY: test-life
+test-life: setup ## Live a minute of whatever may happen (SEED=1)
+	$(BIN)/python -m bench.life --steps 60000 --seed $(SEED)
+
 .PHONY: test-browser
 test-browser: setup ## Try the operator's page in Chromium (ARGS="-k keyboard")
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/browser $(ARGS)
