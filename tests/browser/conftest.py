@@ -25,6 +25,7 @@ from local.ministack import REGION, ROOT_KEY
 from local.stack import local_stack
 from tests.browser.doorway import WallClock, doorway
 from tests.e2e.conftest import Town
+from tests.factories import SAM
 from tests.world import World
 
 CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
@@ -184,6 +185,14 @@ def seating(browser: Browser) -> Iterator[Seating]:
     for each in seats:
         each.page.context.close()
     assert [trouble for each in seats for trouble in each.troubles] == []
+
+
+@pytest.fixture
+def seat(api: str, seating: Seating) -> Seat:
+    """Sam's, a superadmin's, with a clock that can be put forward."""
+    made = seating(api, f"{SAM.name}.secret")
+    made.page.clock.install()
+    return made
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from chalicelib.domain.operator import FAILURES_BEFORE_LOCK
 from local.incident import FLAG
 from tests.browser import scenes
 from tests.browser.conftest import FIGURE, MEASURED, MOST_SHIFT, Seating
+from tests.browser.hands import dialog, press
 from tests.e2e.conftest import ANSWER_SECONDS, Person, Town, wait_until
 
 #: Tells what a test measured.
@@ -24,16 +25,8 @@ FIRST_CONTENT_MS = 3_000
 SETTLED_MS = 60_000
 
 
-def dialog(page: Page) -> Locator:
-    return page.get_by_role("dialog")
-
-
 def code_field(page: Page) -> Locator:
     return page.get_by_role("textbox", name="Code", exact=True)
-
-
-def press(page: Page, name: str) -> None:
-    page.get_by_role("button", name=name, exact=True).click()
 
 
 def actions(person: Person, promotion_id: str) -> list[str]:
