@@ -253,7 +253,7 @@ class Container:
             ),
             session=lambda: self.http,
             clock=self.clock,
-            promotions_url=f"{self.settings.hoist_api_url}/promotions",
+            page_url=self._page_url,
             runbook_url=self.settings.hoist_runbook_url,
         )
 
@@ -266,8 +266,13 @@ class Container:
             client=lambda: self.aws.sns,
             topic_arn=self.settings.hoist_on_call_topic_arn,
             clock=self.clock,
+            page_url=self._page_url,
             runbook_url=self.settings.hoist_runbook_url,
         )
+
+    @property
+    def _page_url(self) -> str:
+        return f"{self.settings.hoist_api_url}/console"
 
     @staticmethod
     def entry_of(image: dict[str, Any]) -> AuditEntry:

@@ -1,6 +1,6 @@
 """What a caller may do with a promotion now, and if not, why not."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.domain.errors import Code, Rejected
@@ -125,6 +125,17 @@ def require_gate_open(promotion: Promotion, gate: Gate) -> None:
         )
 
 
+def in_the_way(promotion: Promotion, gate: Gate) -> Sequence[str]:
+    """What keeps it from beginning now, in words: what breaking the glass would pass over."""
+    missing = gate.approvals_missing_now(promotion)
+    found = [f"{missing} missing {'approvals' if missing > 1 else 'approval'}"] if missing else []
+    if _unstaged(promotion, gate):
+        found.append("a missing stage")
+    if gate.hold:
+        found.append(f"the freeze {gate.hold.freeze.id}")
+    return found
+
+
 _STAGE_FIRST = "The target's policy asks that it is staged, and so passes preflight, first."
 _NOTHING_TO_TAKE_BACK = (
     "It is not on record what it replaced, for it settled without a PATCH: there is nothing to "
@@ -152,7 +163,7 @@ def _refusals(promotion: Promotion, caller: Caller, action: str, gate: Gate) -> 
             yield _approvals_needed(missing)
         case "promote" if _unstaged(promotion, gate):
             yield _STAGE_FIRST
-        case "break_glass" if not (missing or gate.hold or _unstaged(promotion, gate)):
+        case "break_glass" if not in_the_way(promotion, gate):
             yield "Nothing stands in its way: promote it."
         case "rollback" if _changed_nothing(promotion):
             yield _NOTHING_TO_TAKE_BACK

@@ -171,13 +171,14 @@ def _glass_broken(entry: AuditEntry) -> Notice | None:
     """Of a promote only this is told."""
     if not entry.facts.get("break_glass"):
         return None
+    over = " and ".join(entry.facts.get("over", ()))
+    passed = f"It was promoted over {over}." if over else "Nothing stood in its way."
     return Notice(
         dedup_key=f"{entry.subject}-break-glass",
         rung=Rung.WARNING,
         resolves=False,
         title=f"{entry.actor} broke the glass: {_what(entry)}",
-        text=f"It was promoted over missing approvals, a missing stage or a freeze. Reason given: "
-        f"{entry.facts.get('reason')}",
+        text=f"{passed} Reason given: {entry.facts.get('reason')}",
         promotion_id=entry.subject,
         runbook="the-glass-was-broken",
     )
@@ -202,7 +203,7 @@ def _taken_back(entry: AuditEntry) -> Notice:
 
 def _policy(entry: AuditEntry) -> Notice:
     app = entry.subject.partition(":")[2]
-    policy = ", ".join(f"{name} {fact}" for name, fact in entry.facts.items() if fact)
+    policy = ", ".join(f"{name} {_spelled(fact)}" for name, fact in entry.facts.items() if fact)
     return Notice(
         dedup_key=f"{entry.subject}-policy-{entry.version}",
         rung=Rung.INFO,
@@ -212,6 +213,16 @@ def _policy(entry: AuditEntry) -> Notice:
         promotion_id=None,
         runbook="a-policy-was-changed",
     )
+
+
+def _spelled(fact: object) -> str:
+    match fact:
+        case Mapping():
+            return ", ".join(f"{name} {part}" for name, part in fact.items())
+        case list() | tuple():
+            return ", ".join(map(str, fact))
+        case _:
+            return str(fact)
 
 
 def _locked_out(entry: AuditEntry) -> Notice:

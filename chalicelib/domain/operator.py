@@ -137,7 +137,8 @@ class Caller:
         raise Rejected(
             Code.ROLE_INSUFFICIENT,
             f"{self.name} is a {self.role}{f' through {self.via}' if self.via else ''}; "
-            f"this needs a {needed}. Ask one, or a superadmin.",
+            f"this needs a {needed}. Ask one"
+            f"{'' if needed is Role.SUPERADMIN else ', or a superadmin'}.",
         )
 
 

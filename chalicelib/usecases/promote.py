@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from chalicelib.domain.actions import require_gate_open, require_state
+from chalicelib.domain.actions import in_the_way, require_gate_open, require_state
 from chalicelib.domain.audit import Action
 from chalicelib.domain.errors import TryAgain
 from chalicelib.domain.freeze import Hold
@@ -99,10 +99,12 @@ class _Attempt:
 
     def accepted(self, promotion: Promotion, spend: SpentCode) -> Change:
         order, now = self.order, self.clock.now()
-        hold = self.gate.hold if self.gate and order.break_glass is None else None
+        gate = self.gate or Gate()
+        hold = gate.hold if order.break_glass is None else None
         facts: dict[str, Any] = {"value": promotion.value, "totp_timecode": spend.timecode}
         if order.break_glass is not None:
-            facts |= {"break_glass": True, "reason": order.break_glass}
+            over = list(in_the_way(promotion, gate))
+            facts |= {"break_glass": True, "reason": order.break_glass, "over": over}
         if hold:
             facts |= {"held_by": hold.freeze.id, "until": hold.until and spell(hold.until)}
         return advance(

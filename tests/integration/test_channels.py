@@ -48,7 +48,7 @@ def slack(clock: FakeClock) -> SlackChannel:
         webhook_url=lambda: WEBHOOK,
         session=requests.Session,
         clock=clock,
-        promotions_url="https://hoist.example/api/promotions",
+        page_url="https://hoist.example/api/console",
         runbook_url="https://hoist.example/runbook.md",
     )
 
@@ -64,7 +64,7 @@ def test_a_notice_is_posted_with_links_to_promotion_and_runbook(slack: SlackChan
     assert sent["text"] == f"[SEV-3] {notice.title}"
     assert len(sent["blocks"]) <= 50
     links = sent["blocks"][-1]["elements"][0]["text"]
-    assert f"https://hoist.example/api/promotions/{notice.promotion_id}" in links
+    assert f"https://hoist.example/api/console#/promotions/{notice.promotion_id}" in links
     assert "https://hoist.example/runbook.md#rung-sev3" in links
 
 
@@ -222,6 +222,7 @@ def test_a_page_has_the_shape_of_a_cloudwatch_alarm(
         client=lambda: clients.sns,
         topic_arn=topic,
         clock=clock,
+        page_url="https://hoist.example/api/console",
         runbook_url="https://hoist.example/runbook.md",
     )
     notice = a_notice()
@@ -234,6 +235,7 @@ def test_a_page_has_the_shape_of_a_cloudwatch_alarm(
     message = json.loads(envelope["Message"])
     assert (message["AlarmName"], message["NewStateValue"]) == (notice.dedup_key, state)
     assert "runbook.md#rung-sev3" in message["AlarmDescription"]
+    assert f"/console#/promotions/{notice.promotion_id}" in message["AlarmDescription"]
     assert len(envelope["Subject"]) <= 100
 
 
@@ -246,7 +248,7 @@ def test_a_channel_that_has_no_address_says_what_to_store() -> None:
         webhook_url=complain,
         session=requests.Session,
         clock=FakeClock(),
-        promotions_url="",
+        page_url="",
         runbook_url="",
     )
     on_call = Recorder()

@@ -221,14 +221,22 @@ def test_a_broken_glass_is_told_at_once_with_who_and_why() -> None:
         actor="kim",
         action=Action.PROMOTE,
         at=START,
-        facts={"value": "true", "break_glass": True, "reason": "Customers cannot log in."},
+        facts={
+            "value": "true",
+            "break_glass": True,
+            "reason": "Customers cannot log in.",
+            "over": ["2 missing approvals", "the freeze year-end"],
+        },
     )
 
     notice = notice_of(advance(a_change().after, act, state=State.DEPLOYING).entry)
 
     assert notice is not None
     assert notice.title == f"kim broke the glass: {FLAG} at {TARGET}"
-    assert notice.text.endswith("Reason given: Customers cannot log in.")
+    assert notice.text == (
+        "It was promoted over 2 missing approvals and the freeze year-end. "
+        "Reason given: Customers cannot log in."
+    )
     assert (notice.wakes_somebody, notice.resolves) == (True, False)
     assert notice.dedup_key == f"{notice.promotion_id}-break-glass"
 
@@ -334,3 +342,16 @@ def test_a_changed_policy_is_told_as_it_is_now() -> None:
     assert notice.title == "sam set the policy of shop-prod"
     assert notice.text == "It is now: stage_first True."
     assert not notice.wakes_somebody
+
+
+def test_a_policy_is_told_in_words() -> None:
+    notice = of_record(
+        Action.SET_POLICY,
+        "target:shop-prod",
+        alert_after_minutes={"sev3": 30, "warning": 720},
+        flag_patterns=["api_*", "web_*"],
+    )
+
+    assert notice.text == (
+        "It is now: alert_after_minutes sev3 30, warning 720, flag_patterns api_*, web_*."
+    )

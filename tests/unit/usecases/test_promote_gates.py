@@ -277,14 +277,25 @@ class TestBreakGlass:
         assert notice.title.startswith("pat broke the glass: ")
         assert notice.text.endswith(f"Reason given: {WHY}")
 
-    def test_the_reason_is_in_the_audit(self, world: World) -> None:
+    def test_the_reason_and_what_was_passed_over_are_in_the_audit(self, world: World) -> None:
+        world.policy(min_approvals=2, stage_first=True)
+        world.freeze()
         promotion = world.mark()
 
         world.accept(promotion, break_glass=WHY)
 
         facts = world.store.trail(promotion.id)[-1].entry.facts
         assert (facts["break_glass"], facts["reason"]) == (True, WHY)
+        assert facts["over"] == ["2 missing approvals", "a missing stage", "the freeze year-end"]
         assert "held_by" not in facts
+
+    def test_where_nothing_stood_in_its_way_that_is_told(self, world: World) -> None:
+        promotion = world.mark()
+
+        world.accept(promotion, break_glass=WHY)
+
+        (notice,) = notices(world, promotion)
+        assert notice.text == f"Nothing stood in its way. Reason given: {WHY}"
 
     def test_an_ordinary_promote_is_told_to_nobody(self, world: World) -> None:
         promotion = world.promoted()
