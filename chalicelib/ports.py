@@ -12,7 +12,7 @@ from chalicelib.domain.catalogue import Catalogue
 from chalicelib.domain.drift import Baseline, Declared, Drift
 from chalicelib.domain.errors import HoistError
 from chalicelib.domain.freeze import FreezePlan
-from chalicelib.domain.lease import Lease, TargetLock, WaitingOn
+from chalicelib.domain.lease import Denied, Lease, TargetLock, WaitingOn
 from chalicelib.domain.notice import Notice
 from chalicelib.domain.operator import Operator, SpentCode
 from chalicelib.domain.promotion import Change, Promotion, State
@@ -214,6 +214,7 @@ class TargetLocks(Protocol):
         looked_at: datetime,
         next_look_at: datetime | None,
         waiting_on: WaitingOn | None,
+        denied: Denied | None,
     ) -> None:
         """Give the lease back and leave word. Does nothing where it is not the newest any more."""
         ...

@@ -15,7 +15,7 @@ from chalicelib.domain.drift import Baseline, Declared, Drift
 from chalicelib.domain.errors import LeaseLost, Refused
 from chalicelib.domain.flag import only_flags
 from chalicelib.domain.freeze import FreezePlan
-from chalicelib.domain.lease import LEASE_LASTS, Lease, TargetLock, WaitingOn
+from chalicelib.domain.lease import LEASE_LASTS, Denied, Lease, TargetLock, WaitingOn
 from chalicelib.domain.operator import Operator, SpentCode, proved
 from chalicelib.domain.promotion import Change, Promotion, State
 from chalicelib.domain.record import Record, Revision
@@ -216,7 +216,7 @@ class FakeTargetLocks:
             until=until,
         )
         self.locks[target] = replace(lock, lease=lease)
-        return replace(lease, waiting_on=lock.waiting_on)
+        return replace(lease, waiting_on=lock.waiting_on, denied=lock.denied)
 
     def newest(self, lease: Lease) -> bool:
         held = self.get(lease.target).lease
@@ -226,7 +226,7 @@ class FakeTargetLocks:
         if not self.newest(lease):
             raise LeaseLost
         lock = self.get(lease.target)
-        held = replace(lease, until=until, waiting_on=None)
+        held = replace(lease, until=until, waiting_on=None, denied=None)
         self.locks[lease.target] = replace(lock, lease=held)
 
     def leave_word(self, lease: Lease, waiting_on: WaitingOn) -> None:
@@ -241,6 +241,7 @@ class FakeTargetLocks:
         looked_at: datetime,
         next_look_at: datetime | None,
         waiting_on: WaitingOn | None,
+        denied: Denied | None,
     ) -> None:
         if self.newest(lease):
             self.locks[lease.target] = TargetLock(
@@ -248,6 +249,7 @@ class FakeTargetLocks:
                 looked_at=looked_at,
                 next_look_at=next_look_at,
                 waiting_on=waiting_on,
+                denied=denied,
             )
 
     def get(self, target: str) -> TargetLock:

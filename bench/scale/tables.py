@@ -20,7 +20,14 @@ from chalicelib.domain.audit import verify
 from chalicelib.domain.drift import Baseline
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.freeze import FreezePlan
-from chalicelib.domain.lease import HEARTBEAT_EVERY, LEASE_LASTS, Lease, TargetLock, WaitingOn
+from chalicelib.domain.lease import (
+    HEARTBEAT_EVERY,
+    LEASE_LASTS,
+    Denied,
+    Lease,
+    TargetLock,
+    WaitingOn,
+)
 from chalicelib.domain.notice import notice_of
 from chalicelib.domain.operator import Operator, SpentCode
 from chalicelib.domain.promotion import Change, Promotion, State
@@ -292,12 +299,17 @@ class VirtualLocks(FakeTargetLocks):
         looked_at: datetime,
         next_look_at: datetime | None,
         waiting_on: WaitingOn | None,
+        denied: Denied | None,
     ) -> None:
         self.meter.pay(UPDATE, write=1)
         if self.newest(lease):
             self.beating.pop(lease.target, None)
         super().release(
-            lease, looked_at=looked_at, next_look_at=next_look_at, waiting_on=waiting_on
+            lease,
+            looked_at=looked_at,
+            next_look_at=next_look_at,
+            waiting_on=waiting_on,
+            denied=denied,
         )
 
     def get_all(self, targets: Iterable[str]) -> Mapping[str, TargetLock]:

@@ -48,6 +48,15 @@ class Waiting(StrEnum):
     HEROKU_ACCESS = "heroku_access"
 
 
+class Denied(StrEnum):
+    """What Heroku refuses Hoist itself at a target, as people were told."""
+
+    #: Everything.
+    READ = "read"
+    #: The PATCH: what it shows may still be read.
+    WRITE = "write"
+
+
 @dataclass(frozen=True, kw_only=True)
 class WaitingOn:
     """What a target waits for, in words a person can read at three in the morning."""
@@ -71,6 +80,8 @@ class Lease:
     until: datetime
     #: What the last look at the target left word of.
     waiting_on: WaitingOn | None = None
+    #: People were told so, and not yet that it is over.
+    denied: Denied | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +95,8 @@ class TargetLock:
     waiting_on: WaitingOn | None = None
     #: When the last look that left word, or ended, was.
     looked_at: datetime | None = None
+    #: People were told so, and not yet that it is over.
+    denied: Denied | None = None
 
     def held(self, now: datetime) -> bool:
         """Tell whether a worker is on it. A lease past its end counts as free."""

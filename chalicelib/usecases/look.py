@@ -66,8 +66,13 @@ class Visit:
     batch: int = 0
     #: Newest versions seen or written, for the index lags behind our own writes.
     known: dict[str, Promotion] = field(default_factory=dict)
-    #: PATCHes sent.
+    #: PATCHes sent, and of them those that Heroku took.
     patches: int = 0
+    taken: int = 0
+    #: Heroku has shown what it holds.
+    has_read: bool = False
+    #: A PATCH is under way.
+    sending: bool = False
     #: Settled by this worker, in this visit.
     settled: list[Promotion] = field(default_factory=list)
     #: Config vars of releases; they never change.
@@ -115,6 +120,7 @@ class Look:
         if not wanted:
             return Outlook()
         view = self._view(visit, wanted)
+        visit.has_read = True
         now = self.clock.now()
         verdicts = {promotion.id: judge(promotion, view, now=now) for promotion in wanted}
         moved = [self._record(visit, p, verdicts[p.id]) for p in wanted]
@@ -139,15 +145,20 @@ class Look:
                 ),
             )
 
-    def tell_of_access(self, visit: Visit, *, denied: str | None) -> None:
+    def tell_of_access(self, visit: Visit, *, denied: str | None) -> bool:
         """Have people told that Heroku refuses Hoist itself, or (`None`) that it does no more.
 
         It is said at the oldest promotion in sight, which it keeps from moving as all others.
+        `False`: it could not be said.
         """
-        in_sight = [*self._wanted(visit), *visit.known.values()]
-        for promotion in in_sight[:1]:
-            facts = {"alert": "heroku_access", "said": denied, "resolved": denied is None}
-            self._commit(visit, annotate(promotion, self._act(Action.ALERT, facts)))
+        facts = {"alert": "heroku_access", "said": denied, "resolved": denied is None}
+        # The first may be lost because the index lags; then the newest version is known.
+        for _ in range(2):
+            in_sight = [*self._wanted(visit), *visit.known.values()]
+            act = self._act(Action.ALERT, facts)
+            if in_sight and self._commit(visit, annotate(in_sight[0], act)):
+                return True
+        return False
 
     def _wanted(self, visit: Visit) -> Sequence[Promotion]:
         """Every open `deploying` promotion of the target, oldest first, at its newest version."""
@@ -262,10 +273,14 @@ class Look:
             return False
         visit.alive.check()
         visit.patches += 1
+        visit.sending = True
         try:
             self.apps.set_config_vars(visit.target, {p.config_var: p.value for p in batch})
         except Refused as refused:
+            visit.sending = False
             return self._narrow(visit, batch, view, refused)
+        visit.sending = False
+        visit.taken += 1
         visit.batch = min(2 * visit.batch, visit.max_batch)
         for promotion in batch:
             act = self._act(Action.CONFIRM_PATCH, {"flags_in_patch": len(batch)})

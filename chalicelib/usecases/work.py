@@ -13,7 +13,7 @@ from chalicelib.domain.errors import (
     Unavailable,
 )
 from chalicelib.domain.ladder import RELEASE_PHASE_LASTS
-from chalicelib.domain.lease import LEASE_LASTS, Lease, TargetLock, Waiting, WaitingOn
+from chalicelib.domain.lease import LEASE_LASTS, Denied, Lease, TargetLock, Waiting, WaitingOn
 from chalicelib.domain.promotion import Promotion
 from chalicelib.domain.release import Behind, Release, Running, Unproven
 from chalicelib.domain.waiting import clock_time
@@ -122,7 +122,7 @@ class Work:
             return WorkReport(target=wake.target, look_again=again)
         if isinstance(lease, TargetLock):
             return WorkReport(target=wake.target, look_again=_when_free(lease, now))
-        ending = _Ending()
+        ending, visit = _Ending(), None
         try:
             with self.heartbeat(lease, wake.receipt) as alive:
                 visit = Visit(
@@ -134,7 +134,7 @@ class Work:
                 ending = self._stay(visit)
         finally:
             # Also where a bug ends the visit: the target is free, and due at once.
-            self._leave(lease, ending)
+            self._leave(visit.lease if visit else lease, ending)
         return WorkReport(
             target=wake.target,
             promotions=tuple(visit.known.values()),
@@ -165,18 +165,31 @@ class Work:
             self.look.refuse_all(visit, refused)
             return _Ending()
         except AccessDenied as denied:
-            if not _was_denied(visit):
-                self.look.tell_of_access(visit, denied=denied.detail)
+            self._tell_denied(visit, denied)
             return self._held_up(visit, denied, Waiting.HEROKU_ACCESS)
+
+    def _tell_denied(self, visit: Visit, denied: AccessDenied) -> None:
+        """Have it told, once an episode, that Heroku refuses Hoist; if it could not be, again."""
+        told = visit.lease.denied
+        if told is None and not self.look.tell_of_access(visit, denied=denied.detail):
+            return
+        refused = Denied.WRITE if visit.sending else Denied.READ
+        # It is over when Heroku takes what it refuses: a read proves nothing of a PATCH.
+        visit.lease = replace(visit.lease, denied=Denied.WRITE if told is Denied.WRITE else refused)
+
+    def _tell_taken(self, visit: Visit) -> None:
+        """Have it told that Heroku refuses Hoist no more, once that is seen."""
+        proven = {Denied.READ: visit.has_read, Denied.WRITE: visit.taken > 0}
+        told = visit.lease.denied
+        if told and proven[told] and self.look.tell_of_access(visit, denied=None):
+            visit.lease = replace(visit.lease, denied=None)
 
     def _look_until_done(self, visit: Visit) -> _Ending:
         ends = self.clock.now() + LOOKS_FOR
         pauses = _pauses()
         while True:
             outlook = self.look(visit)
-            if _was_denied(visit):
-                self.look.tell_of_access(visit, denied=None)
-                visit.lease = replace(visit.lease, waiting_on=None)
+            self._tell_taken(visit)
             if not outlook.open:
                 return _Ending()
             now = self.clock.now()
@@ -229,13 +242,8 @@ class Work:
             looked_at=now,
             next_look_at=now + again.after if again else None,
             waiting_on=ending.waiting_on,
+            denied=lease.denied,
         )
-
-
-def _was_denied(visit: Visit) -> bool:
-    """Tell whether the last word left here was that Heroku refuses Hoist itself."""
-    told = visit.lease.waiting_on
-    return told is not None and told.kind is Waiting.HEROKU_ACCESS
 
 
 def _pauses() -> Iterator[timedelta]:

@@ -16,7 +16,7 @@ from chalicelib.adapters.dynamodb.tables import (
     translated,
 )
 from chalicelib.domain.errors import LeaseLost
-from chalicelib.domain.lease import Lease, TargetLock, Waiting, WaitingOn
+from chalicelib.domain.lease import Denied, Lease, TargetLock, Waiting, WaitingOn
 from chalicelib.domain.moment import spell
 
 _IN_TRANSACTION = "TransactionConflictException"
@@ -60,13 +60,14 @@ class DynamoDBTargetLocks:
             since=now,
             until=until,
             waiting_on=_waiting_on(row),
+            denied=_denied(row),
         )
 
     def _ours_or_not(self, target: str, holder: str) -> Lease | TargetLock:
         """Tell a lost race from a won one whose answer was lost, and which botocore repeated."""
         lock = self.get(target)
         if lock.lease and lock.lease.holder == holder:
-            return replace(lock.lease, waiting_on=lock.waiting_on)
+            return replace(lock.lease, waiting_on=lock.waiting_on, denied=lock.denied)
         return lock
 
     def renew(self, lease: Lease, *, until: datetime) -> None:
@@ -85,6 +86,7 @@ class DynamoDBTargetLocks:
         looked_at: datetime,
         next_look_at: datetime | None,
         waiting_on: WaitingOn | None,
+        denied: Denied | None,
     ) -> None:
         """Remove the lease, where it is still the newest. The attempt stays: it only grows."""
         model = self.tables.locks
@@ -97,6 +99,7 @@ class DynamoDBTargetLocks:
                 model.until.remove(),
                 model.looked_at.set(spell(looked_at)),
                 next_look.set(spell(next_look_at)) if next_look_at else next_look.remove(),
+                model.denied.set(denied) if denied else model.denied.remove(),
                 *self._word(waiting_on),
             ],
         )
@@ -168,6 +171,7 @@ def _lock(target: str, row: LockRow) -> TargetLock:
         looked_at=read_time(row.looked_at),
         next_look_at=read_time(row.next_look_at),
         waiting_on=_waiting_on(row),
+        denied=_denied(row),
     )
 
 
@@ -182,6 +186,10 @@ def _lease(target: str, row: LockRow) -> Lease | None:
         since=since,
         until=until,
     )
+
+
+def _denied(row: LockRow) -> Denied | None:
+    return Denied(row.denied) if row.denied in set(Denied) else None
 
 
 def _waiting_on(row: LockRow) -> WaitingOn | None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from chalicelib.domain.errors import LeaseLost
-from chalicelib.domain.lease import Lease, TargetLock, Waiting, WaitingOn
+from chalicelib.domain.lease import Denied, Lease, TargetLock, Waiting, WaitingOn
 from tests.factories import TARGET
 from tests.fakes import START
 from tests.integration.contracts.conftest import Stores
@@ -65,7 +65,7 @@ def test_a_released_target_is_free_at_once_and_keeps_the_word(stores: Stores) ->
     lease = acquired(stores)
     due = START + timedelta(minutes=1)
 
-    stores.locks.release(lease, looked_at=START, next_look_at=due, waiting_on=WORD)
+    stores.locks.release(lease, looked_at=START, next_look_at=due, waiting_on=WORD, denied=None)
 
     lock = stores.locks.get(TARGET)
     assert lock == TargetLock(target=TARGET, looked_at=START, next_look_at=due, waiting_on=WORD)
@@ -75,7 +75,7 @@ def test_a_released_target_is_free_at_once_and_keeps_the_word(stores: Stores) ->
 
 def test_attempts_grow_over_releases(stores: Stores) -> None:
     first = acquired(stores)
-    stores.locks.release(first, looked_at=START, next_look_at=None, waiting_on=None)
+    stores.locks.release(first, looked_at=START, next_look_at=None, waiting_on=None, denied=None)
 
     second = acquired(stores)
 
@@ -86,7 +86,7 @@ def test_a_late_release_does_not_free_the_successors_target(stores: Stores) -> N
     late = acquired(stores)
     successor = acquired(stores, at=late.until, holder="two")
 
-    stores.locks.release(late, looked_at=START, next_look_at=None, waiting_on=WORD)
+    stores.locks.release(late, looked_at=START, next_look_at=None, waiting_on=WORD, denied=None)
 
     lock = stores.locks.get(TARGET)
     assert lock.lease == successor
@@ -106,9 +106,23 @@ def test_a_release_without_word_takes_the_old_one_away(stores: Stores) -> None:
     lease = acquired(stores)
     stores.locks.leave_word(lease, WORD)
 
-    stores.locks.release(lease, looked_at=START, next_look_at=None, waiting_on=None)
+    stores.locks.release(lease, looked_at=START, next_look_at=None, waiting_on=None, denied=None)
 
     assert stores.locks.get(TARGET).waiting_on is None
+
+
+def test_what_was_told_of_a_refusal_is_known_to_the_next_holder(stores: Stores) -> None:
+    lease = acquired(stores)
+
+    stores.locks.release(
+        lease, looked_at=START, next_look_at=None, waiting_on=None, denied=Denied.WRITE
+    )
+
+    assert stores.locks.get(TARGET).denied is Denied.WRITE
+    second = acquired(stores, holder="two")
+    assert second.denied is Denied.WRITE
+    stores.locks.release(second, looked_at=START, next_look_at=None, waiting_on=None, denied=None)
+    assert stores.locks.get(TARGET).denied is None
 
 
 def test_many_locks_are_read_at_once(stores: Stores) -> None:

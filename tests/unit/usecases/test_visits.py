@@ -14,8 +14,10 @@ from chalicelib.domain.release import AppConfig, Release, ReleaseStatus
 from chalicelib.domain.target import Target
 from chalicelib.ports import Usage
 from chalicelib.usecases.acknowledge import Acknowledge
+from chalicelib.usecases.conclude import ConcludeOrder
+from chalicelib.usecases.edit import Edit
 from chalicelib.usecases.work import CALLS_IN_RESERVE, Wake, WorkReport
-from tests.factories import CONFIG_VAR, KIM, TARGET, deploying
+from tests.factories import CONFIG_VAR, KIM, SAM, TARGET, deploying
 from tests.fakes import FakeApps, FakeTargetLocks
 from tests.world import World
 
@@ -846,3 +848,72 @@ def test_where_heroku_is_merely_away_nobody_is_alerted(world: World) -> None:
     world.work(promotion)
 
     assert alerts(world, promotion) == []
+
+
+def settle_by_hand(world: World, promotion: Promotion) -> None:
+    order = ConcludeOrder(
+        promotion_id=promotion.id,
+        caller=SAM,
+        code=world.code,
+        if_version=None,
+        key=None,
+        reason="Nobody wants it any more.",
+    )
+    world.conclude.fail(order)
+
+
+def test_where_nothing_was_asked_of_heroku_nothing_is_said_of_its_taking_the_token(
+    world: World,
+) -> None:
+    promotion = world.promoted()
+    denied(world, "401")
+    world.work(promotion)
+    settle_by_hand(world, promotion)
+
+    world.work(promotion)
+
+    assert alerts(world, promotion) == [REFUSED]
+
+
+def test_that_heroku_takes_the_token_again_is_said_also_after_it_was_merely_away(
+    world: World,
+) -> None:
+    promotion = world.promoted()
+    world.apps.failures["releases"] = [AccessDenied("401"), TryAgain("Heroku answered 503.")]
+    world.work(promotion)
+    world.work(promotion)
+
+    world.work(promotion)
+
+    assert alerts(world, promotion) == [REFUSED, RESOLVED]
+
+
+def test_a_token_that_may_only_read_is_well_once_heroku_takes_a_patch(world: World) -> None:
+    promotion = world.promoted()
+    world.apps.failures["set_config_vars"] = [AccessDenied("401")]
+    world.work(promotion)
+    world.apps.phase = None
+    foreign = world.apps.foreign_write(OTHER="1")
+    world.work(promotion)
+    while_it_was_behind_another = alerts(world, promotion)
+    world.apps.end_release(foreign, ReleaseStatus.SUCCEEDED)
+
+    world.work(promotion)
+
+    assert while_it_was_behind_another == [REFUSED]
+    assert alerts(world, promotion) == [REFUSED, RESOLVED]
+
+
+def test_a_refusal_that_an_old_index_kept_from_being_said_is_said_all_the_same(
+    world: World,
+) -> None:
+    promotion = world.promoted()
+    Edit(store=world.store, clock=world.clock)(
+        promotion.id, caller=KIM, words={"note": "x"}, if_version=None
+    )
+    world.store.lagging[promotion.id] = promotion
+    denied(world, "401")
+
+    world.work()
+
+    assert alerts(world, promotion) == [REFUSED]
