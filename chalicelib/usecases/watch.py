@@ -44,6 +44,9 @@ EXPIRY_WARNING = timedelta(days=1)
 EVERY, LASTS = timedelta(minutes=1), timedelta(seconds=35)
 #: Targets whose promotions begin in that time, at the least.
 IN_TIME = 30
+#: After so many wakes that could not be queued, the others are left to the next sweep: a queue that
+#: hangs takes a quarter of a minute for each, and the alert ladder comes after it.
+MOST_UNREACHED = 2
 _ACTOR = "watchdog"
 _Plan = Callable[[], FreezePlan]
 
@@ -127,6 +130,9 @@ class Watch:
             self._send(target, report)
 
     def _send(self, target: str, report: WatchReport) -> None:
+        if len(report.unreached) >= MOST_UNREACHED:
+            report.unreached.append(target)
+            return
         try:
             self.wakes.send(target)
         except TryAgain:

@@ -1,11 +1,12 @@
 """The watchdog tells, expires and begins: each once, whoever sweeps beside it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
 
 from chalicelib.domain.audit import Act, Action
+from chalicelib.domain.errors import TryAgain
 from chalicelib.domain.ladder import Ladder
 from chalicelib.domain.notice import Notice, notice_of
 from chalicelib.domain.promotion import (
@@ -19,7 +20,8 @@ from chalicelib.domain.promotion import (
 from chalicelib.domain.target import Target
 from chalicelib.usecases.acknowledge import Acknowledge
 from chalicelib.usecases.watch import WatchReport
-from tests.factories import KIM, TARGET, VERA
+from tests.factories import KIM, TARGET, VERA, deploying
+from tests.fakes import FakeClock, FakeWakes
 from tests.world import World
 
 MINUTE = timedelta(minutes=1)
@@ -283,3 +285,33 @@ def test_a_viewer_may_not_acknowledge(world: World) -> None:
         acknowledge(promotion.id, caller=VERA, lasts=MINUTE, note=None, if_version=None)
 
     assert not replace(world.now(promotion)).acknowledged(world.clock.now())
+
+
+@dataclass
+class HangingWakes(FakeWakes):
+    """A queue that answers nothing: each try takes as long as the client waits."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    tries: int = 0
+
+    def send(self, target: str, *, promotion_id: str | None = None) -> None:  # noqa: ARG002 - the port's signature
+        self.tries += 1
+        self.clock.advance(timedelta(seconds=14.6))
+        detail = "SQS does not answer."
+        raise TryAgain(detail)
+
+
+def test_a_queue_that_hangs_keeps_no_alert_from_being_raised_in_time(world: World) -> None:
+    world.wakes = queue = HangingWakes(clock=world.clock)
+    stalled = [deploying(target=f"app-{n}") for n in range(10)]
+    for promotion in stalled:
+        world.store.promotions[promotion.id] = promotion
+    world.clock.advance(timedelta(minutes=31))
+    began = world.clock.now()
+
+    report = world.watchdog()
+
+    assert world.clock.now() - began < timedelta(seconds=50)
+    assert len(report.alerted) == 10
+    assert sorted(report.unreached) == sorted(promotion.target for promotion in stalled)
+    assert queue.tries == 2
