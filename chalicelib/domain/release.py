@@ -264,7 +264,10 @@ def _without_release(
     if promotion.release_version is not None:
         return Unproven(fresh=False)
     if promotion.step is Step.INTENT:
-        return _to_send(view)
+        landed = promotion.carried_by(view.config_vars) and _changes_something(promotion)
+        just_now = landed and _fresh(promotion, now)
+        # Releases are read before the config: a PATCH that lands in between shows here alone.
+        return Unproven(fresh=True) if just_now else _to_send(view)
     undecided = {ReleaseStatus.PENDING, ReleaseStatus.UNKNOWN}
     fresh = _fresh(promotion, now)
     if fresh or any(release.status in undecided for release in view.candidates(promotion)):
@@ -281,6 +284,11 @@ def _without_release(
         reason="Heroku took the value, but no release carries it and the config var holds "
         "something else now: it was changed outside Hoist.",
     )
+
+
+def _changes_something(promotion: Promotion) -> bool:
+    """Tell whether the config var held something else when the intent was recorded."""
+    return promotion.previous_value != promotion.value
 
 
 def _with_release(

@@ -295,6 +295,9 @@ class Look:
         which may have been read from an index, is still as it was read.
         """
         previous = view.config_vars.get(promotion.config_var)
+        if promotion.step is Step.INTENT and promotion.carried_by(view.config_vars):
+            # What is there now may be our own doing: what it replaced is on record.
+            previous = promotion.previous_value
         baseline = view.newest_version
         facts = {
             "config_var": promotion.config_var,

@@ -62,9 +62,9 @@ def queued() -> Promotion:
     return deploying(step=Step.QUEUED)
 
 
-def intended(baseline: int = 1) -> Promotion:
+def intended(baseline: int = 1, previous_value: str | None = None) -> Promotion:
     """What shall be written is on record; whether Heroku was asked is not known."""
-    return deploying(step=Step.INTENT, baseline_version=baseline)
+    return deploying(step=Step.INTENT, baseline_version=baseline, previous_value=previous_value)
 
 
 def taken(baseline: int = 1, step_entered_at: datetime | None = START) -> Promotion:
@@ -370,9 +370,22 @@ def test_a_queued_value_waits_behind_a_release_that_runs() -> None:
 
 
 def test_an_intent_without_a_release_is_sent() -> None:
-    view = shows(SUCCEEDED, current=1, config_vars=ON, v1=OFF)
+    view = shows(SUCCEEDED, current=1, config_vars=OFF, v1=OFF)
 
     assert judge(intended(), view, now=START) == NotSent()
+
+
+def test_an_intent_whose_value_has_just_landed_waits_for_its_release_before_it_is_sent() -> None:
+    view = shows(SUCCEEDED, current=1, config_vars=ON, v1=OFF)
+
+    assert judge(intended(), view, now=START) == Unproven(fresh=True)
+    assert judge(intended(), view, now=START + RELEASE_APPEARS_WITHIN) == NotSent()
+
+
+def test_an_intent_whose_value_was_there_before_is_sent_at_once() -> None:
+    view = shows(SUCCEEDED, current=1, config_vars=ON, v1=OFF)
+
+    assert judge(intended(previous_value="true"), view, now=START) == NotSent()
 
 
 def test_an_intent_without_a_release_waits_behind_a_foreign_one_that_runs() -> None:

@@ -381,3 +381,45 @@ def test_a_worker_that_is_denied_after_it_lost_its_lease_leaves_quietly(world: W
 
     assert report.look_again is not None
     assert world.history(promotion) == ["mark", "promote"]
+
+
+# A PATCH that lands while the next worker reads
+
+
+def lost_on_its_way(world: World) -> Promotion:
+    """A promotion whose worker died while Heroku was still at its PATCH."""
+    world.apps.foreign_write(**{CONFIG_VAR: "false"})
+    promotion = world.promoted()
+    world.apps.failures["set_config_vars"] = [Ambiguous("The worker died meanwhile.")]
+    world.work(promotion)
+    return promotion
+
+
+def test_a_patch_that_lands_between_two_reads_is_not_sent_again(world: World) -> None:
+    promotion, releases = lost_on_its_way(world), world.apps.releases
+
+    def landing(app: str, *, after: int | None) -> tuple[Release, ...]:
+        before = releases(app, after=after)
+        if not world.apps.patches:
+            world.apps.apply({CONFIG_VAR: "true"})
+        return before
+
+    world.apps.releases = landing  # type: ignore[method-assign]
+    world.work_until_settled(promotion)
+
+    settled = world.now(promotion)
+    assert (settled.state, settled.previous_value) == (State.DEPLOYED, "false")
+    assert world.apps.patches == [{CONFIG_VAR: "true"}]
+
+
+def test_what_a_patch_replaced_stays_on_record_though_its_release_is_never_shown(
+    world: World,
+) -> None:
+    promotion = lost_on_its_way(world)
+    world.apps.stored[CONFIG_VAR] = "true"
+    world.apps.same_value_makes_release = True
+
+    world.work_until_settled(promotion)
+
+    settled = world.now(promotion)
+    assert (settled.state, settled.previous_value) == (State.DEPLOYED, "false")
