@@ -350,8 +350,8 @@ class Usage:
     left: int | None = None
 
 
-class Apps(Protocol):
-    """Heroku apps. Of config vars only those that carry flags, and the size of all, come through.
+class AppReads(Protocol):
+    """What Heroku shows. Of config vars only those that carry flags come through.
 
     Every call may raise `TryAgain` (nothing is known), `AccessDenied` (Heroku refuses Hoist
     itself) or `Refused` (this will never work).
@@ -359,13 +359,6 @@ class Apps(Protocol):
 
     def config(self, app: str) -> AppConfig:
         """The app's config vars that carry flags, and what all of them take."""
-        ...
-
-    def set_config_vars(self, app: str, changes: Mapping[str, str | None]) -> None:
-        """Set these and remove those that are `None`, in one PATCH: at most one release.
-
-        Raises `Ambiguous` where Heroku may have done it without our hearing of it.
-        """
         ...
 
     def releases(self, app: str, *, after: int | None) -> tuple[Release, ...]:
@@ -376,6 +369,18 @@ class Apps(Protocol):
         """The config vars of one release that carry flags; `None` where Heroku keeps none of it.
 
         They never change.
+        """
+        ...
+
+
+class Apps(AppReads, Protocol):
+    """Heroku apps, to read and to change."""
+
+    def set_config_vars(self, app: str, changes: Mapping[str, str | None]) -> None:
+        """Set these and remove those that are `None`, in one PATCH: at most one release.
+
+        Raises what reads do, and `Ambiguous` where Heroku may have done it without our hearing
+        of it.
         """
         ...
 

@@ -24,8 +24,10 @@ from chalicelib.ports import Usage
 #: Heroku's own Go client waits this long after a 429, for which no Retry-After is documented.
 _RATE_LIMITED_FOR = timedelta(seconds=30)
 _DENIED_FOR = timedelta(minutes=1)
-_RELEASES_A_PAGE = 20
-_PAGES = 25
+#: Releases in the first page, which most often is enough, and in each of the next.
+_FIRST_PAGE, _NEXT_PAGES = 20, 200
+_PAGES = 4
+_MAX = re.compile(r"max=\d+")
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _ERROR_ID = re.compile(r"[a-z_]{1,40}")
 _SCOPE = re.compile(r"[^\s,]+")
@@ -129,7 +131,7 @@ class HerokuApps:
         self._check(answer, path)
 
     def releases(self, app: str, *, after: int | None) -> tuple[Release, ...]:
-        """`GET /apps/{app}/releases`, newest first, page by page as far as needed: 500 at most.
+        """`GET /apps/{app}/releases`, newest first, page by page as far as needed: 620 at most.
 
         Without `Range` Heroku orders by id, which says nothing of time.
         """
@@ -164,11 +166,11 @@ class HerokuApps:
         return used
 
     def _release_pages(self, app: str) -> Iterator[list[Release]]:
-        wanted = f"version ..; order=desc,max={_RELEASES_A_PAGE}"
+        wanted = f"version ..; order=desc,max={_FIRST_PAGE}"
         for _ in range(_PAGES):
             answer = self._get(f"/apps/{app}/releases", {"Range": wanted})
             yield [_release(fields) for fields in _json(answer, list) if "version" in fields]
-            wanted = answer.headers.get("Next-Range", "")
+            wanted = _MAX.sub(f"max={_NEXT_PAGES}", answer.headers.get("Next-Range", ""))
             if answer.status_code != HTTPStatus.PARTIAL_CONTENT or not wanted:
                 return
 

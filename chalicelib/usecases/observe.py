@@ -2,18 +2,23 @@
 
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from chalicelib.domain.errors import AccessDenied, Refused, TryAgain
 from chalicelib.domain.evidence import Evidence, evidence_of, unreachable
 from chalicelib.domain.promotion import Promotion
-from chalicelib.domain.release import TargetView, to_read_next
-from chalicelib.ports import Apps, Clock
+from chalicelib.domain.release import AppConfig, Release, TargetView, to_read_next
+from chalicelib.ports import AppReads, Clock
 
 Carried = MutableMapping[int, Mapping[str, str] | None]
 
+#: How long an operator's answer waits for what Heroku shows: no read begins after that. API Gateway
+#: hangs up after 29 s, and one read that hangs takes up to 6.
+OBSERVES_FOR = timedelta(seconds=12)
+
 
 def view_of(
-    apps: Apps,
+    apps: AppReads,
     target: str,
     promotions: Sequence[Promotion],
     *,
@@ -25,7 +30,8 @@ def view_of(
     What is read of single releases is left in `carried`, which spares the next reading. The
     config vars are left out where all promotions await the newest release and nobody needs them.
     """
-    baselines = [p.baseline_version for p in promotions if p.baseline_version is not None]
+    open_ = [promotion for promotion in promotions if not promotion.state.terminal]
+    baselines = [p.baseline_version for p in open_ if p.baseline_version is not None]
     view = TargetView(
         releases=apps.releases(target, after=min(baselines, default=None)),
         carried=carried,
@@ -43,15 +49,15 @@ def view_of(
 
 @dataclass(frozen=True, kw_only=True)
 class Observe:
-    """Gather what Heroku shows of one promotion. Never raises for Heroku's sake."""
+    """Gather what Heroku shows of one promotion, in time. Never raises for Heroku's sake."""
 
-    apps: Apps
+    apps: AppReads
     clock: Clock
 
     def __call__(self, promotion: Promotion) -> Evidence:
         try:
             view = view_of(
-                self.apps,
+                _Hurried(apps=self.apps, clock=self.clock, until=self.clock.now() + OBSERVES_FOR),
                 promotion.target,
                 [promotion],
                 carried={},
@@ -60,6 +66,30 @@ class Observe:
         except (TryAgain, Refused) as error:
             return unreachable(why_unread(error), now=self.clock.now())
         return evidence_of(promotion, view, now=self.clock.now())
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Hurried:
+    """Heroku's reads, as long as there is time for another. Raises `TryAgain` when there is not."""
+
+    apps: AppReads
+    clock: Clock
+    until: datetime
+
+    def releases(self, app: str, *, after: int | None) -> tuple[Release, ...]:
+        return self._in_time().releases(app, after=after)
+
+    def config(self, app: str) -> AppConfig:
+        return self._in_time().config(app)
+
+    def release_config_vars(self, app: str, version: int) -> Mapping[str, str] | None:
+        return self._in_time().release_config_vars(app, version)
+
+    def _in_time(self) -> AppReads:
+        if self.clock.now() > self.until:
+            detail = "Heroku answers slowly, and somebody waits."
+            raise TryAgain(detail)
+        return self.apps
 
 
 def why_unread(error: TryAgain | Refused) -> str:

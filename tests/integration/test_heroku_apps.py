@@ -108,6 +108,17 @@ def test_pages_are_followed_down_to_the_baseline(shop: Shop) -> None:
     assert set(range(baseline, baseline + 46)) <= versions
 
 
+def test_what_lies_far_back_takes_few_pages(shop: Shop) -> None:
+    baseline = shop.apps.releases(APP, after=None)[0].version
+    for n in range(230):
+        shop.apps.set_config_vars(APP, {"FLAG_N": str(n)})
+    shop.apps.take_usage()
+
+    shop.apps.releases(APP, after=baseline)
+
+    assert shop.apps.take_usage().calls == 3
+
+
 def test_pages_are_followed_down_to_the_current_release(shop: Shop) -> None:
     current = shop.apps.releases(APP, after=None)[0].version
     shop.heroku.controls.behave(APP, release_phase=True, phase_result="pending")

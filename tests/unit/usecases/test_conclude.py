@@ -1,6 +1,6 @@
 """The escape hatch: an operator says what came of a promotion, whatever does not answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -20,10 +20,11 @@ from chalicelib.domain.promotion import (
     State,
     Step,
 )
-from chalicelib.domain.release import ReleaseStatus
+from chalicelib.domain.release import Release, ReleaseStatus
 from chalicelib.ports import Clash
 from chalicelib.usecases.conclude import Concluded, ConcludeOrder
 from tests.factories import CONFIG_VAR, FLAG, KIM, PAT, SAM, TARGET, VERA, an_operator
+from tests.fakes import FakeApps
 from tests.unit.usecases.test_lookup import before_the_next_write, lose_every_write
 from tests.unit.usecases.test_visits import right_after
 from tests.world import World
@@ -765,3 +766,38 @@ def test_the_flag_may_be_sent_again_by_another(world: World) -> None:
     world.work(again)
 
     assert world.now(again).state is State.DEPLOYED
+
+
+# A Heroku that is slow
+
+
+class SlowApps(FakeApps):
+    """Each read is answered, after two seconds and a half."""
+
+    def releases(self, app: str, *, after: int | None) -> tuple[Release, ...]:
+        self.clock.advance(timedelta(seconds=2.5))
+        return super().releases(app, after=after)
+
+    def release_config_vars(self, app: str, version: int) -> Mapping[str, str] | None:
+        self.clock.advance(timedelta(seconds=2.5))
+        return super().release_config_vars(app, version)
+
+
+def test_a_slow_heroku_keeps_nobody_waiting_for_longer_than_the_gateway_does(world: World) -> None:
+    world.apps = SlowApps(world.clock)
+    promotion = world.promoted()
+    world.apps.failures["set_config_vars"] = [Ambiguous("Its answer was lost.")]
+    world.work(promotion)
+    for n in range(12):
+        world.apps.foreign_write(**{f"OTHER_{n}": "x"})
+    world.clock.advance(HALF_AN_HOUR)
+    began = world.clock.now()
+
+    unseen = refusal(world, "complete", promotion)
+    answered = world.clock.now()
+    settled = fail(world, promotion, force=True)
+
+    assert answered - began < timedelta(seconds=20)
+    assert unseen.code is Code.EVIDENCE_MISSING
+    assert settled.observed is not None
+    assert settled.observed["finding"] == "unreachable"
