@@ -127,7 +127,7 @@ deploy: setup ## Deploy to AWS (STAGE=prod RUNBOOK_URL=https://... ON_CALL_EMAIL
 	  $(if $(ON_CALL_EMAIL),--parameter OnCallEmail=$(ON_CALL_EMAIL))
 
 .PHONY: operator
-operator: setup ## Say who may call (STAGE=prod ARGS="add kim --role promoter"; ARGS=--help)
+operator: setup ## Say who may call (STAGE=prod ARGS="add pat --role promoter"; ARGS=--help)
 	$(if $(STAGE),,$(error Which stage? make operator STAGE=prod ARGS=list))
 	@$(BIN)/python -m infra.operators --stage $(STAGE) $(ARGS)
 

@@ -5,6 +5,7 @@ enters a right code every working day. The rules are the product's own, the time
 nothing is random: the odds follow from the number of guesses.
 """
 
+import argparse
 import heapq
 import math
 from collections import Counter, deque
@@ -226,6 +227,7 @@ SERVICE_SIEGES: dict[str, tuple[Strategy, timedelta]] = {
 
 def main() -> None:
     """Print the tables; fail where a year is worth more than is acceptable."""
+    argparse.ArgumentParser(prog="python -m bench.guesses", description=main.__doc__).parse_args()
     print("One operator's token:\n")
     print("| guessing | guesses | lock-outs | years | a year | worst year | odds of that year |")
     print("|---|---:|---:|---:|---:|---:|---:|")

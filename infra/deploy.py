@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
@@ -22,12 +23,20 @@ Next:
        aws secretsmanager put-secret-value --secret-id {SlackSecretId} \\
          --secret-string '{{"webhook_url": "https://hooks.slack.com/services/..."}}'
   3. Subscribe whoever is on call to alerts and alarms (PagerDuty, Chatbot; an address for now:
-     --parameter OnCallEmail=...):
+     make deploy STAGE={stage} ON_CALL_EMAIL=...):
        aws sns subscribe --topic-arn {OnCallTopicArn} --protocol https --notification-endpoint ...
   4. Enter the first operator, a superadmin; the token and the QR code are shown once:
-       make operator STAGE=... ARGS="add <name> --role superadmin"
-  5. See whether it answers:
+       make operator STAGE={stage} ARGS="add <name> --role superadmin"
+  5. List the Heroku apps that it may change, with that operator's token:
+       curl -X PUT {ApiUrl}/targets/my-app -H "Authorization: Bearer $TOKEN" \\
+         -H 'Content-Type: application/json' -d '{{}}'
+  6. See whether it answers:
        curl {ApiUrl}/health
+"""
+LEADS_NOWHERE = """\
+Alarms, notices and problems link to {RunbookUrl}, which leads nowhere. Say once where people can
+read it; the stack remembers:
+       make deploy STAGE={stage} RUNBOOK_URL=https://.../docs/runbook.md
 """
 
 
@@ -55,6 +64,13 @@ def deploy(
         poll_seconds=aws.poll_seconds,
     )
     return stack.apply(template_url, {"Stage": stage, **parameters}, say)
+
+
+def next_steps(stage: str, outputs: Mapping[str, str]) -> str:
+    """Return what is left to do by hand once the stage is deployed, and how."""
+    relative = not urlsplit(outputs["RunbookUrl"]).scheme
+    text = NEXT_STEPS + (f"\n{LEADS_NOWHERE}" if relative else "")
+    return text.format(stage=stage, **outputs)
 
 
 def _parameter(text: str) -> tuple[str, str]:
@@ -91,7 +107,7 @@ def main() -> int:
         return 1
     for name, value in sorted(outputs.items()):
         print(f"{name:22} {value}")
-    print(NEXT_STEPS.format(**outputs))
+    print(next_steps(arguments.stage, outputs))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""`python -m infra.operators --stage prod add kim --role promoter`: who may call Hoist.
+"""`python -m infra.operators --stage prod add pat --role promoter`: who may call Hoist.
 
 It writes to a stage's tables with AWS credentials, in place of the API: somebody has to be the
 first operator, and somebody has to help where no superadmin can.

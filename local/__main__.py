@@ -22,6 +22,8 @@ from local.welcome import welcome
 
 DEFAULT_STATE = ".hoist"
 DEFAULT_PORT = "4800"
+#: A stack takes this one and the two after it.
+HIGHEST_PORT = 65_533
 #: Each of them means: stop, and keep the data.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -38,7 +40,7 @@ def run(state: Path, settings: Mapping[str, str]) -> None:
     try:
         with local_stack(
             state,
-            int(settings.get("HOIST_PORT", DEFAULT_PORT)),
+            _port(settings),
             heroku_url=settings.get("HEROKU_API_URL") or None,
             heroku_token=settings.get("HEROKU_API_TOKEN") or HEROKU_TOKEN,
             say=say,
@@ -63,6 +65,15 @@ def run(state: Path, settings: Mapping[str, str]) -> None:
                 say("stopping")
     except KeyboardInterrupt:
         say("stopped")
+
+
+def _port(settings: Mapping[str, str]) -> int:
+    text = settings.get("HOIST_PORT") or DEFAULT_PORT
+    port = int(text) if text.isdecimal() else 0
+    if not 0 < port <= HIGHEST_PORT:
+        message = f"HOIST_PORT={text} is no port that a stack can begin at: 1 to {HIGHEST_PORT}."
+        raise LocalStackError(message)
+    return port
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -111,7 +122,7 @@ def main() -> int:
         elif arguments.command == "on-call":
             show_pages(state)
         else:
-            return demo(state, int(settings.get("HOIST_PORT", DEFAULT_PORT)))
+            return demo(state, _port(settings))
     except (LocalStackError, DeployError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -20,7 +20,8 @@ Hoist runs at {api}
 
 Operators and their bearer tokens:
 {operators}
-A code of an authenticator app, which the page asks for where it is needed:
+A code of an authenticator app, which the page asks for where it is needed (viewer and superadmin
+have their own):
   {totp}
 
 Promote a flag there, or in another terminal by `hoist`:
@@ -37,9 +38,13 @@ or by the API itself:
     -H 'Content-Type: application/json' -H "Idempotency-Key: $(date +%s)" \\
     -d '{{"target": "{target}", "flag": "hello_world", "value": "true"}}' \\
     | {python} -c 'import json, sys; print(json.load(sys.stdin)["id"])')
-  curl -s -X POST $API/promotions/$ID/promote -H "Authorization: Bearer $TOKEN" \\
+  curl -fsS -o /dev/null -X POST $API/promotions/$ID/promote -H "Authorization: Bearer $TOKEN" \\
     -H "X-TOTP: $({totp})"
-  curl -s $API/promotions/$ID -H "Authorization: Bearer $TOKEN"
+  for n in $(seq 30); do
+    STATE=$(curl -s $API/promotions/$ID -H "Authorization: Bearer $TOKEN" \\
+      | grep -o '"state":"[a-z]*"')
+    echo $STATE; [ "$STATE" = '"state":"deployed"' ] && break; sleep 1
+  done
 
 What Slack and whoever is on call are told appears below.
 Ctrl-C stops it; the next start finds its data.

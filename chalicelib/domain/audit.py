@@ -83,7 +83,7 @@ class Act:
 class AuditEntry:
     """What happened in one change. `version` is the version of its subject that it made."""
 
-    #: What it is about: a promotion's id, or a record's subject such as `operator:kim`.
+    #: What it is about: a promotion's id, or a record's subject such as `operator:pat`.
     subject: str
     version: int
     at: datetime

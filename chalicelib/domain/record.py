@@ -26,7 +26,7 @@ class Record(Protocol):
 
     @property
     def subject(self) -> str:
-        """What its audit entries are found under, such as `operator:kim`."""
+        """What its audit entries are found under, such as `operator:pat`."""
         ...
 
 
