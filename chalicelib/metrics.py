@@ -128,6 +128,8 @@ def of_sweep(report: WatchReport) -> Values:
 def of_drift(report: DriftReport) -> Values:
     """What a comparison of all targets tells."""
     yield "DriftingFlags", sum(len(flags) for flags in report.drifting.values())
+    # A token that expires while nothing is promoted is seen here first.
+    yield "HerokuAccessDenied", 1 if report.access_denied else 0
 
 
 def of_notice(notified: Notified) -> Values:

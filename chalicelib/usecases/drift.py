@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from chalicelib.domain.audit import Act, Action
 from chalicelib.domain.drift import Baseline, Declared, Drift, DriftKind, drift_kind
-from chalicelib.domain.errors import Refused, TryAgain
+from chalicelib.domain.errors import AccessDenied, Refused, TryAgain
 from chalicelib.domain.promotion import Change, Promotion, annotate
 from chalicelib.domain.release import TargetView
 from chalicelib.domain.turns import in_turn
@@ -23,20 +23,22 @@ _ACTOR = "watchdog"
 class DriftReport:
     """What one comparison of all targets found."""
 
-    #: Flags that differ, by target; of those left for later, as it was found last.
+    #: Flags that differ, by target; of those unread or left for later, as it was found last.
     drifting: dict[str, list[str]] = field(default_factory=dict)
     #: Targets that could not be read, and why; the next comparison tries them again.
     unread: dict[str, str] = field(default_factory=dict)
     #: Targets for which there was no time; they come first, or soon, in the next comparisons.
     later: list[str] = field(default_factory=list)
+    #: Heroku refuses Hoist itself: somebody has to act.
+    access_denied: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class WatchDrift:
     """Compare every target; safe to repeat. One notice an episode, and one when it is over.
 
-    A flag with an open promotion is left out: it is about to change. While the newest release
-    runs, so is the target. With more targets than there is time for, they take turns.
+    Of a flag with an open promotion nothing is told: it is about to change. While the newest
+    release runs, so is the target. With more targets than there is time for, they take turns.
     """
 
     store: PromotionStore
@@ -50,14 +52,24 @@ class WatchDrift:
         targets = in_turn(self.targets.all(), began, every=EVERY, in_time=IN_TIME)
         for target in targets:
             try:
-                baseline = self.baselines.get(target.app)
-                if self.clock.now() - began > LASTS:
-                    _leave(baseline, report)
-                else:
-                    self._compare(baseline, report)
+                self._attend(target.app, report, began + LASTS)
             except (TryAgain, Refused) as error:
                 report.unread[target.app] = error.detail
         return report
+
+    def _attend(self, app: str, report: DriftReport, until: datetime) -> None:
+        baseline = self.baselines.get(app)
+        if self.clock.now() > until:
+            report.later.append(app)
+            _as_found_last(baseline, report)
+            return
+        try:
+            self._compare(baseline, report)
+        except (TryAgain, Refused) as error:
+            _as_found_last(baseline, report)
+            if isinstance(error, AccessDenied):
+                report.access_denied = error.detail
+            raise
 
     def _compare(self, baseline: Baseline, report: DriftReport) -> None:
         if not baseline.declared:
@@ -109,7 +121,6 @@ class WatchDrift:
         return annotate(promotion, act)
 
 
-def _leave(baseline: Baseline, report: DriftReport) -> None:
-    report.later.append(baseline.target)
+def _as_found_last(baseline: Baseline, report: DriftReport) -> None:
     if baseline.drifts:
         report.drifting[baseline.target] = sorted(baseline.drifts)

@@ -155,6 +155,18 @@ def test_a_settled_promotion_tells_how_long_it_took_and_who_settled_it(
     assert told["HerokuAccessDenied"] == [0]
 
 
+def test_a_token_that_expires_while_nothing_is_promoted_is_seen_by_the_comparison(
+    world: World,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    world.work(world.promoted())
+    world.apps.failures["releases"] = [AccessDenied("Heroku answered 401.")]
+
+    app.drift(dict.fromkeys(SCHEDULED, ""), None)
+
+    assert metrics_of(capsys.readouterr().out)["HerokuAccessDenied"] == [1]
+
+
 def test_every_sweep_is_a_heartbeat_with_gauges(
     world: World,
     capsys: pytest.CaptureFixture[str],

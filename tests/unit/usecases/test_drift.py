@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.domain.drift import Declared, Drift, DriftKind
-from chalicelib.domain.errors import Refused, TryAgain
+from chalicelib.domain.errors import AccessDenied, Refused, TryAgain
 from chalicelib.domain.notice import Notice, notice_of
 from chalicelib.domain.promotion import Promotion, State
 from chalicelib.domain.release import Release, ReleaseStatus
@@ -152,6 +152,18 @@ def test_one_target_that_cannot_be_read_does_not_hide_the_others(
     report = world.drift_watch()
 
     assert report.unread == {"another-app": str(error)}
+    assert len(told(world, deployed)) == 1
+
+
+def test_what_cannot_be_read_drifts_as_it_was_found_last(world: World, deployed: Promotion) -> None:
+    world.apps.foreign_write(**{CONFIG_VAR: "false"})
+    world.drift_watch()
+    world.apps.failures["releases"] = [AccessDenied("Heroku answered 401.")]
+
+    report = world.drift_watch()
+
+    assert report.drifting == {TARGET: [FLAG]}
+    assert report.access_denied == "Heroku answered 401."
     assert len(told(world, deployed)) == 1
 
 
