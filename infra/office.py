@@ -1,6 +1,5 @@
 """Where operators of one stage are entered: its tables and key, with somebody's AWS credentials."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -91,11 +90,15 @@ class Office:
 
     @cached_property
     def actor(self) -> str:
-        """Who does it, for the audit. No operator can be called so: their names have no colon."""
+        """Who does it, for the audit, as in `aws:assumed-role/Admin/pat`.
+
+        No operator can be called so: their names have no colon.
+        """
         where = self.aws.endpoint_url
         client = self.aws.session.client("sts", endpoint_url=where, config=CONFIG)
-        arn = client.get_caller_identity()["Arn"]
-        return f"aws:{re.split('[:/]', arn)[-1]}"
+        # All that follows the account: pat the user is not whoever calls a session pat.
+        identity = client.get_caller_identity()["Arn"].split(":", 5)[-1]
+        return f"aws:{identity}"
 
     def _kms(self) -> "KMSClient":
         return self.aws.session.client("kms", endpoint_url=self.aws.endpoint_url, config=CONFIG)

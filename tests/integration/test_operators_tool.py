@@ -21,6 +21,7 @@ from chalicelib.usecases.authorize import Authorize
 from infra import operators as tool
 from infra.aws import Aws
 from infra.errors import DeployError
+from infra.office import Office
 from infra.where import stack_outputs
 from local.directions import Directions
 from tests.factories import KIM, SAM, an_operator
@@ -248,9 +249,37 @@ def test_every_change_is_audited_with_who_did_it_at_aws(stage: Stage) -> None:
         "disable_operator",
         "enable_operator",
     ]
-    # Whatever moto calls its identity: an operator's name has no colon.
-    assert len(actors) == 1
-    assert actors.pop().startswith("aws:")
+    # moto's identity. No operator's name has a colon.
+    assert actors == {"aws:user/moto"}
+
+
+def actor(given: Mapping[str, str]) -> str:
+    """Whom the audit names where these credentials are used."""
+    session = boto3.Session(
+        aws_access_key_id=given["AccessKeyId"],
+        aws_secret_access_key=given["SecretAccessKey"],
+        aws_session_token=given.get("SessionToken"),
+    )
+    return Office(aws=Aws(session=session), stage="prod", outputs={}).actor
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_user_is_told_apart_from_sessions_of_roles_that_have_their_name() -> None:
+    sts, iam = boto3.client("sts"), boto3.client("iam")
+    iam.create_user(UserName="kim")
+    user: Any = iam.create_access_key(UserName="kim")["AccessKey"]
+    sessions: Any = [
+        sts.assume_role(RoleArn=f"arn:aws:iam::123456789012:role/{role}", RoleSessionName="kim")
+        for role in ("HoistAdmin", "ReadOnly")
+    ]
+
+    actors = [actor(user), *(actor(session["Credentials"]) for session in sessions)]
+
+    assert actors == [
+        "aws:user/kim",
+        "aws:assumed-role/HoistAdmin/kim",
+        "aws:assumed-role/ReadOnly/kim",
+    ]
 
 
 @pytest.mark.parametrize("command", ["rotate", "reset", "disable --reason x", "enable", "audit"])
