@@ -28,7 +28,8 @@ from chalicelib.usecases.stage import StageOrder
 from chalicelib.wire.contract import check, rejected, schema
 
 MAX_BODY_BYTES = 16 * 1024
-#: A DynamoDB item has at most 400 kB.
+#: A DynamoDB item has at most 400 kB. A catalogue takes no more bytes there than in its body; half
+#: as many again where that came in UTF-16, which Python reads as JSON, too.
 MAX_CATALOGUE_BYTES = 256 * 1024
 MAX_LIMIT, DEFAULT_LIMIT = 100, 25
 _REASON_LENGTH = 500

@@ -29,12 +29,12 @@ class DynamoDBCatalogues:
     def write(self, revision: Revision[Catalogue]) -> None:
         """Put the row, where the version that was read is stored, with its audit entry."""
         catalogue = revision.after
-        document = [asdict(entry) for entry in catalogue.flags.values()]
+        document = [_written(entry) for entry in catalogue.flags.values()]
         row = self.tables.locks(
             _name(catalogue.id),
             version=catalogue.version,
             audit_hash=catalogue.audit_hash,
-            document=json.dumps(document),
+            document=json.dumps(document, ensure_ascii=False, separators=(",", ":")),
         )
         transaction = Transaction(self.tables)
         transaction.revision(row, revision)
@@ -43,6 +43,11 @@ class DynamoDBCatalogues:
 
 def _name(catalogue_id: str) -> str:
     return f"catalogue:{catalogue_id}"
+
+
+def _written(entry: FlagEntry) -> dict[str, str]:
+    """What is said of a flag and no more: the row must have room for the largest body taken."""
+    return {name: said for name, said in asdict(entry).items() if said is not None}
 
 
 def _catalogue(catalogue_id: str, row: LockRow) -> Catalogue:

@@ -1,5 +1,6 @@
 """`Targets` and `Catalogues`: records that are written together with their audit entries."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -13,7 +14,9 @@ from chalicelib.domain.promotion import Rung
 from chalicelib.domain.record import Revision, revise, verify_record
 from chalicelib.domain.target import Target
 from chalicelib.ports import Clash, Lost
-from tests.factories import TARGET
+from chalicelib.wire import requests
+from chalicelib.wire.requests import MAX_CATALOGUE_BYTES, Request
+from tests.factories import SAM, TARGET
 from tests.fakes import START
 from tests.integration.contracts.conftest import Stores
 
@@ -112,6 +115,43 @@ def test_a_catalogue_is_read_back_whole(stores: Stores) -> None:
 
     assert stores.catalogues.get("backend") == revision.after
     assert stores.catalogues.get("frontend") is None
+
+
+def largest_body(letter: str, encoding: str, bare: int) -> bytes:
+    """As large a catalogue as is taken: 33 flags with long defaults, and some with none."""
+
+    def body(letters: int) -> bytes:
+        full = [{"name": f"full_{n}", "default": letter * letters} for n in range(33)]
+        entries = full + [{"name": f"f{n}"} for n in range(bare)]
+        spelled = json.dumps({"flags": entries}, ensure_ascii=False, separators=(",", ":"))
+        return spelled.encode(encoding)
+
+    empty = len(body(0))
+    return body((MAX_CATALOGUE_BYTES - empty) // (len(body(1)) - empty))
+
+
+@pytest.mark.parametrize(
+    ("letter", "encoding", "bare"),
+    [
+        ("ж", "utf-8", 0),
+        ('"', "utf-8", 0),
+        ("\x01", "utf-8", 967),
+        # In UTF-8, as it is stored, each of them is half as long again.
+        ("中", "utf-16-le", 0),
+        ("中", "utf-16-le", 967),
+    ],
+)
+def test_the_largest_catalogue_that_is_taken_has_room(
+    stores: Stores, letter: str, encoding: str, bare: int
+) -> None:
+    body = largest_body(letter, encoding, bare)
+    sent = requests.catalogue(Request(body=body, headers={}, query={}, caller=SAM))
+    revision = revised(Catalogue(id="b" * 63), Catalogue(id="b" * 63, flags=sent))
+
+    stores.catalogues.write(revision)
+
+    assert len(body) > 0.99 * MAX_CATALOGUE_BYTES
+    assert stores.catalogues.get("b" * 63) == revision.after
 
 
 def test_a_catalogue_that_was_imported_meanwhile_is_not_written_over(stores: Stores) -> None:
