@@ -47,25 +47,15 @@ _NOTICES: Mapping[str, Actions] = {
 #: takes the Lambda over has too: think before adding one, and see whether `LIMITS` lets you.
 GRANTS: Mapping[str, Mapping[str, Actions]] = {
     "api": {
-        "PromotionsTable": _of(
-            "dynamodb", "GetItem", "PutItem", "UpdateItem", "ConditionCheckItem"
-        ),
+        "PromotionsTable": _of("dynamodb", "GetItem", "PutItem"),
         "PromotionsTable/index/by_month": _of("dynamodb", "Query"),
         "PromotionsTable/index/by_target": _of("dynamodb", "Query"),
         "PromotionsTable/index/deploying": _of("dynamodb", "Query"),
         "PromotionsTable/index/open": _of("dynamodb", "Query"),
         "AuditTable": _of("dynamodb", "PutItem", "Query"),
-        "LocksTable": _of(
-            "dynamodb",
-            "GetItem",
-            "BatchGetItem",
-            "PutItem",
-            "UpdateItem",
-            "DeleteItem",
-            "ConditionCheckItem",
-        ),
+        "LocksTable": _of("dynamodb", "GetItem", "PutItem", "UpdateItem", "DeleteItem"),
         "OperatorsTable": _of("dynamodb", "GetItem", "UpdateItem", "Scan"),
-        "TargetsTable": _of("dynamodb", "GetItem", "PutItem", "Scan", "ConditionCheckItem"),
+        "TargetsTable": _of("dynamodb", "GetItem", "PutItem", "Scan"),
         "TotpKey": _of("kms", "Decrypt"),
         "HerokuSecret": _of("secretsmanager", "GetSecretValue"),
         "WakesQueue": _of("sqs", "SendMessage"),
@@ -76,12 +66,10 @@ GRANTS: Mapping[str, Mapping[str, Actions]] = {
         **_logs("AuthorizeLogs"),
     },
     "work": {
-        "PromotionsTable": _of("dynamodb", "GetItem", "PutItem", "UpdateItem"),
+        "PromotionsTable": _of("dynamodb", "GetItem", "PutItem"),
         "PromotionsTable/index/deploying": _of("dynamodb", "Query"),
         "AuditTable": _of("dynamodb", "PutItem"),
-        "LocksTable": _of(
-            "dynamodb", "GetItem", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"
-        ),
+        "LocksTable": _of("dynamodb", "GetItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
         "TargetsTable": _of("dynamodb", "GetItem"),
         "HerokuSecret": _of("secretsmanager", "GetSecretValue"),
         "WakesQueue": _of(
