@@ -323,8 +323,7 @@ def cancel(promotion_id: str) -> Response:
         if_version=requests.if_version(received),
         reason=requests.cancel_reason(received),
     )
-    measure(metrics.of_settled(cancelled))
-    return written(cancelled, received)
+    return concluded(cancelled, received)
 
 
 @door("POST", "/promotions/{promotion_id}/ack")
@@ -539,6 +538,8 @@ def drift(_event: CloudWatchEvent) -> None:
         unread=report.unread,
         later=report.later,
     )
+    if report.access_denied:
+        log.error(report.access_denied, action="heroku_access_denied")
 
 
 @app.on_dynamodb_record(

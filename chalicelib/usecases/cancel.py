@@ -14,6 +14,7 @@ from chalicelib.domain.promotion import (
     advance,
 )
 from chalicelib.ports import Clock, PromotionStore
+from chalicelib.usecases.conclude import Concluded
 from chalicelib.usecases.lookup import changed
 
 
@@ -34,11 +35,14 @@ class Cancel:
         caller: Caller,
         if_version: int | None,
         reason: str | None,
-    ) -> Promotion:
+    ) -> Concluded:
         caller.require(Role.PROMOTER)
+        replayed = False
 
         def cancelled(promotion: Promotion) -> Change | None:
+            nonlocal replayed
             if promotion.state is State.CANCELLED:
+                replayed = True
                 return None
             require_state(promotion, "cancel")
             now = self.clock.now()
@@ -52,4 +56,5 @@ class Cancel:
                 reason=reason,
             )
 
-        return changed(self.store, promotion_id, cancelled, if_version=if_version)
+        promotion = changed(self.store, promotion_id, cancelled, if_version=if_version)
+        return Concluded(promotion=promotion, replayed=replayed)

@@ -95,7 +95,8 @@ class People:
         promotion = self._pick("cancel", which)
 
         def cancel() -> Promotion:
-            return self.hoist.cancel_it(promotion.id, caller=KIM, if_version=None, reason=None)
+            done = self.hoist.cancel_it(promotion.id, caller=KIM, if_version=None, reason=None)
+            return done.promotion
 
         self._asks(KIM, f"cancels {spelled(promotion)}", cancel, None)
 

@@ -126,6 +126,18 @@ def test_the_end_by_hand_is_counted_once(
     assert capsys.readouterr().out.count('"SettledByOperator":[1.0]') == 1
 
 
+def test_a_cancel_is_counted_once(
+    api: Api,
+    world: World,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    promotion = world.mark()
+    for _ in range(2):
+        assert api.act(promotion.id, "cancel", {"reason": WHY}).status == 200
+
+    assert capsys.readouterr().out.count('"SettledByOperator":[1.0]') == 1
+
+
 @pytest.mark.parametrize("action", ["complete", "fail"])
 def test_the_same_key_again_needs_no_code(api: Api, world: World, action: str) -> None:
     promotion, key = world.promoted(), {"Idempotency-Key": "one"}

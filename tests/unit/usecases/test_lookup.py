@@ -28,7 +28,8 @@ def cancel(
     if_version: int | None = None,
     reason: str | None = None,
 ) -> Promotion:
-    return world.cancel_it(promotion.id, caller=KIM, if_version=if_version, reason=reason)
+    done = world.cancel_it(promotion.id, caller=KIM, if_version=if_version, reason=reason)
+    return done.promotion
 
 
 def acknowledge(

@@ -17,7 +17,8 @@ from tests.world import World
 
 
 def cancelled(world: World, promotion: Promotion, caller: Caller = KIM) -> Promotion:
-    return world.cancel_it(promotion.id, caller=caller, if_version=None, reason="not today")
+    done = world.cancel_it(promotion.id, caller=caller, if_version=None, reason="not today")
+    return done.promotion
 
 
 class TestCancel:
