@@ -146,14 +146,6 @@ class Hold:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Coming:
-    """The next window that will hold a target back."""
-
-    freeze: Freeze
-    window: Window
-
-
-@dataclass(frozen=True, kw_only=True)
 class FreezePlan:
     """All freezes there are. A `Record`: one, so that whoever asks reads one row."""
 
@@ -178,15 +170,6 @@ class FreezePlan:
             return None
         last = max(ends, key=lambda freeze_id: (ends[freeze_id] or _FOREVER, freeze_id))
         return Hold(freeze=self.freezes[last], until=_opening(concerning, at))
-
-    def next_hold(self, target: str, after: datetime) -> Coming | None:
-        """The next window that begins after this moment, whether another holds by then or not."""
-        coming = [
-            Coming(freeze=each, window=window)
-            for each in self._concerning(target)
-            if (window := each.next_window(after))
-        ]
-        return min(coming, key=lambda each: (each.window.begins, each.freeze.id), default=None)
 
     def _concerning(self, target: str) -> list[Freeze]:
         return [each for each in self.freezes.values() if each.target in {None, target}]

@@ -22,7 +22,7 @@ from chalicelib.adapters.dynamodb.tables import (
 )
 from chalicelib.adapters.dynamodb.transaction import Transaction
 from chalicelib.domain.moment import spell
-from chalicelib.domain.operator import Operator, Role, SpentCode
+from chalicelib.domain.operator import Operator, Role, SpentCode, proved
 from chalicelib.domain.record import Revision
 from chalicelib.ports import Clash
 
@@ -30,6 +30,8 @@ from chalicelib.ports import Clash
 _COUNTERS = ("failures", "locks", "wrong_codes")
 #: … and by a right one.
 _LAST = "last_timecode"
+#: All that a right code changes.
+_PROVED = (_LAST, "failures", "locks", "locked_until")
 #: A new version changes these, and more.
 _SEALED = ("version", "token_sha256")
 _BRAKE_KEPT = timedelta(days=1)
@@ -122,28 +124,12 @@ def spending(tables: Tables, spend: SpentCode) -> dict[str, Any]:
     model, operator = tables.operators, spend.operator
     newer = model.last_timecode < spend.timecode
     enabled = model.disabled == False  # noqa: E712 - PynamoDB builds the condition from ==
-    update: dict[str, Any] = model(operator.name).get_update_kwargs_from_instance(
-        actions=[
-            model.last_timecode.set(spend.timecode),
-            model.failures.set(0),
-            model.locks.set(0),
-            model.locked_until.remove(),
-        ],
+    row = _row(model, proved(operator, spend.timecode))
+    update: dict[str, Any] = row.get_update_kwargs_from_instance(
+        actions=[_become(getattr(model, name), getattr(row, name)) for name in _PROVED],
         condition=newer & enabled & _as_read(model, operator),
     )
     return update
-
-
-def _all(row: OperatorRow) -> list[Action]:
-    """The update that makes a stored row equal to this one."""
-    values = row.attribute_values
-    attributes = {
-        name: attribute for name, attribute in row.get_attributes().items() if name != "name"
-    }
-    return [
-        attribute.set(values[name]) if values.get(name) is not None else attribute.remove()
-        for name, attribute in attributes.items()
-    ]
 
 
 def _as_read(model: type[OperatorRow], operator: Operator, *more: str) -> Condition:

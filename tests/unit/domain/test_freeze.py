@@ -249,23 +249,6 @@ def test_freezes_that_relieve_each_other_for_ever_have_no_opening_in_sight() -> 
     assert hold.until is None
 
 
-def test_the_next_hold_is_the_first_window_that_begins_at_the_target() -> None:
-    plan = a_plan(
-        weekly(),
-        a_freeze(id="soon", starts_at=FRIDAY + DAY, ends_at=None),
-        a_freeze(id="elsewhere", target="raxx-console-staging", starts_at=FRIDAY + HOUR),
-    )
-
-    coming = plan.next_hold(TARGET, FRIDAY)
-    later = plan.next_hold(TARGET, FRIDAY + DAY)
-
-    assert coming is not None
-    assert (coming.freeze.id, coming.window.begins) == ("soon", FRIDAY + DAY)
-    assert later is not None
-    assert (later.freeze.id, later.window.begins) == ("weekly", FRIDAY + 7 * DAY)
-    assert a_plan(a_freeze()).next_hold(TARGET, FRIDAY) is None
-
-
 def test_every_change_of_the_plan_is_sealed_to_the_one_before() -> None:
     act = Act(actor="sam", action=Action.SET_FREEZE, at=FRIDAY)
     first = set_freeze(FreezePlan(), a_freeze(), act)
@@ -533,7 +516,7 @@ def test_the_worst_rules_are_followed_within_bounds(rule: str, lasts: timedelta)
 
     freeze_problem(freeze)
     a_plan(freeze).hold(TARGET, FRIDAY)
-    a_plan(freeze).next_hold(TARGET, FRIDAY)
+    freeze.next_window(FRIDAY)
 
     assert time.process_time() - began < BOUND_SECONDS
 
