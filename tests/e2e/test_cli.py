@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +218,15 @@ def test_somebody_else_approves_and_a_catalogue_is_imported(town: Town, tmp_path
     assert f"hoist approve {promotion_id}" in too_soon.stderr
 
 
+@pytest.fixture
+def heeding_ctrl_c() -> Iterator[None]:
+    """What a shell starts in the background ignores SIGINT, and so does all that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeding_ctrl_c")
 def test_ctrl_c_ends_the_watch_alone(town: Town) -> None:
     app, person = town.app("cli-ctrl-c"), town.hire()
     marked = person.mark(app, "dark_mode")
