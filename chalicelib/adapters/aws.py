@@ -24,6 +24,9 @@ _CONFIG = Config(
     read_timeout=4,
     retries={"mode": "standard", "total_max_attempts": 3},
 )
+#: What CloudTrail shows of a call. botocore would put together its own anew for each, which takes a
+#: tenth of the call's CPU time.
+_USER_AGENT = Config(user_agent="hoist")
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,9 @@ class AwsClients:
     @cached_property
     def session(self) -> Session:
         """What clients are made in. Each session reads its descriptions and credentials anew."""
-        return get_session()
+        session = get_session()
+        session.set_default_client_config(_USER_AGENT)
+        return session
 
     @cached_property
     def sqs(self) -> "SQSClient":
