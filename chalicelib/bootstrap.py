@@ -253,7 +253,7 @@ class Container:
             ),
             session=lambda: self.http,
             clock=self.clock,
-            page_url=self._page_url,
+            promotions_url=self._promotions_url,
             runbook_url=self.settings.hoist_runbook_url,
         )
 
@@ -266,13 +266,14 @@ class Container:
             client=lambda: self.aws.sns,
             topic_arn=self.settings.hoist_on_call_topic_arn,
             clock=self.clock,
-            page_url=self._page_url,
+            promotions_url=self._promotions_url,
             runbook_url=self.settings.hoist_runbook_url,
         )
 
     @property
-    def _page_url(self) -> str:
-        return f"{self.settings.hoist_api_url}/console"
+    def _promotions_url(self) -> str:
+        """Where a person reads them: on the page."""
+        return f"{self.settings.hoist_api_url}/console#/promotions"
 
     @staticmethod
     def entry_of(image: dict[str, Any]) -> AuditEntry:

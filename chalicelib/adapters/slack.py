@@ -37,8 +37,7 @@ class SlackChannel:
     session: Callable[[], requests.Session]
     clock: Clock
     #: Where a promotion and the runbook can be read.
-    #: The operators' page.
-    page_url: str
+    promotions_url: str
     runbook_url: str
     _next_at: datetime | None = field(default=None, init=False)
 
@@ -64,7 +63,7 @@ class SlackChannel:
         headline = f"[{mark}] {notice.title}"
         links = f"<{self.runbook_url}#{notice.runbook}|What is safe now>"
         if notice.promotion_id:
-            where = f"{self.page_url}#/promotions/{notice.promotion_id}"
+            where = f"{self.promotions_url}/{notice.promotion_id}"
             links = f"<{where}|{notice.promotion_id}> · {links}"
         return {
             "text": headline,

@@ -29,19 +29,17 @@ class SnsChannel:
     client: "Callable[[], SNSClient]"
     topic_arn: str
     clock: Clock
-    #: The operators' page.
-    page_url: str
+    #: Where a promotion and the runbook can be read.
+    promotions_url: str
     runbook_url: str
 
     def deliver(self, notice: Notice) -> None:
         """Publish one message."""
         state = "OK" if notice.resolves else "ALARM"
-        where = ""
-        if notice.promotion_id:
-            where = f" See {self.page_url}#/promotions/{notice.promotion_id}."
+        see = f" See {self.promotions_url}/{notice.promotion_id}." if notice.promotion_id else ""
         message = {
             "AlarmName": notice.dedup_key,
-            "AlarmDescription": f"{notice.title}. {notice.text}{where} "
+            "AlarmDescription": f"{notice.title}. {notice.text}{see} "
             f"What is safe now: {self.runbook_url}#{notice.runbook}",
             "NewStateValue": state,
             "OldStateValue": "ALARM" if notice.resolves else "OK",

@@ -48,7 +48,7 @@ def slack(clock: FakeClock) -> SlackChannel:
         webhook_url=lambda: WEBHOOK,
         session=requests.Session,
         clock=clock,
-        page_url="https://hoist.example/api/console",
+        promotions_url="https://hoist.example/api/console#/promotions",
         runbook_url="https://hoist.example/runbook.md",
     )
 
@@ -222,7 +222,7 @@ def test_a_page_has_the_shape_of_a_cloudwatch_alarm(
         client=lambda: clients.sns,
         topic_arn=topic,
         clock=clock,
-        page_url="https://hoist.example/api/console",
+        promotions_url="https://hoist.example/api/console#/promotions",
         runbook_url="https://hoist.example/runbook.md",
     )
     notice = a_notice()
@@ -248,7 +248,7 @@ def test_a_channel_that_has_no_address_says_what_to_store() -> None:
         webhook_url=complain,
         session=requests.Session,
         clock=FakeClock(),
-        page_url="",
+        promotions_url="",
         runbook_url="",
     )
     on_call = Recorder()
