@@ -351,7 +351,7 @@ class Usage:
 
 
 class AppReads(Protocol):
-    """What Heroku shows. Of config vars only those that carry flags come through.
+    """What Heroku shows. Of config vars those that carry flags come through, and the size of all.
 
     Every call may raise `TryAgain` (nothing is known), `AccessDenied` (Heroku refuses Hoist
     itself) or `Refused` (this will never work).

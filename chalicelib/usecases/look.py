@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.domain.audit import Act, Action
-from chalicelib.domain.errors import LeaseLost, Refused
-from chalicelib.domain.lease import Lease
+from chalicelib.domain.errors import AccessDenied, LeaseLost, Refused
+from chalicelib.domain.lease import Denied, Lease
 from chalicelib.domain.preflight import Check, blocked_by, config_size, policy_checks
 from chalicelib.domain.promotion import (
     Change,
@@ -71,8 +71,8 @@ class Visit:
     taken: int = 0
     #: Heroku has shown what it holds.
     has_read: bool = False
-    #: A PATCH is under way.
-    sending: bool = False
+    #: What it refuses, where it refuses Hoist itself.
+    refuses: Denied = Denied.READ
     #: Settled by this worker, in this visit.
     settled: list[Promotion] = field(default_factory=list)
     #: Config vars of releases; they never change.
@@ -273,13 +273,13 @@ class Look:
             return False
         visit.alive.check()
         visit.patches += 1
-        visit.sending = True
         try:
             self.apps.set_config_vars(visit.target, {p.config_var: p.value for p in batch})
         except Refused as refused:
-            visit.sending = False
             return self._narrow(visit, batch, view, refused)
-        visit.sending = False
+        except AccessDenied:
+            visit.refuses = Denied.WRITE
+            raise
         visit.taken += 1
         visit.batch = min(2 * visit.batch, visit.max_batch)
         for promotion in batch:

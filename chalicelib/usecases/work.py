@@ -173,9 +173,9 @@ class Work:
         told = visit.lease.denied
         if told is None and not self.look.tell_of_access(visit, denied=denied.detail):
             return
-        refused = Denied.WRITE if visit.sending else Denied.READ
         # It is over when Heroku takes what it refuses: a read proves nothing of a PATCH.
-        visit.lease = replace(visit.lease, denied=Denied.WRITE if told is Denied.WRITE else refused)
+        refuses = Denied.WRITE if told is Denied.WRITE else visit.refuses
+        visit.lease = replace(visit.lease, denied=refuses)
 
     def _tell_taken(self, visit: Visit) -> None:
         """Have it told that Heroku refuses Hoist no more, once that is seen."""

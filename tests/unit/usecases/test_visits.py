@@ -917,3 +917,33 @@ def test_a_refusal_that_an_old_index_kept_from_being_said_is_said_all_the_same(
     world.work()
 
     assert alerts(world, promotion) == [REFUSED]
+
+
+@pytest.mark.parametrize("said", [REFUSED, RESOLVED])
+def test_a_worker_killed_before_it_remembers_what_it_told_has_it_told_again(
+    world: World, said: Mapping[str, object]
+) -> None:
+    world.apps.phase = None
+    promotion = just_promoted(world)
+    denied(world, "401")
+    if said is RESOLVED:
+        world.work(promotion)
+        denied(world)
+    release, world.locks.release = world.locks.release, killed  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        world.work(promotion)
+    world.locks.release = release  # type: ignore[method-assign]
+    world.clock.advance(LEASE_LASTS)
+    denied(world, *(["401"] if said is REFUSED else []))
+
+    world.work(promotion)
+
+    assert alerts(world, promotion).count(said) == 2
+    world.work(promotion)
+    assert alerts(world, promotion)[-1] == RESOLVED
+    assert world.lock.denied is None
+
+
+def killed(*_: object, **__: object) -> None:
+    """SIGKILL before this call."""
+    raise KeyboardInterrupt
