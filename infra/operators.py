@@ -34,7 +34,7 @@ from chalicelib.usecases.operators_by_hand import (
 )
 from infra.errors import DeployError
 from infra.office import Office
-from infra.where import add_where, sentence, stack_outputs, where
+from infra.where import command_line, sentence, stack_outputs, where
 
 EPILOG = """
 AWS credentials and region are those of the AWS CLI (AWS_PROFILE, AWS_DEFAULT_REGION). They need:
@@ -213,17 +213,10 @@ def _office(arguments: argparse.Namespace) -> Office:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m infra.operators",
-        description="Say who may call Hoist.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser, commands = command_line(
+        "operators", description="Say who may call Hoist.", epilog=EPILOG, commands=COMMANDS
     )
-    add_where(parser)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, command in COMMANDS.items():
-        told = (command.__doc__ or "").split("\n", 1)[0]
-        words = commands.add_parser(name, help=told, description=told)
+    for name, words in commands.items():
         if name != "list":
             words.add_argument("name", help="the operator")
         if name in {"disable", "unlock"}:

@@ -23,7 +23,7 @@ from infra.aws import Aws
 from infra.copies import TABLES, Copy, Read, Row, Shelf, broken_chains, trails
 from infra.deploy import stack_name
 from infra.errors import DeployError
-from infra.where import CONFIG, add_where, sentence, stack_outputs, where
+from infra.where import CONFIG, command_line, sentence, stack_outputs, where
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -266,19 +266,14 @@ def _stage(arguments: argparse.Namespace) -> Stage:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m infra.restore",
+    parser, commands = command_line(
+        "restore",
         description="Take a stage's data back to an earlier moment, step by step.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        commands=COMMANDS,
     )
-    add_where(parser)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, command in COMMANDS.items():
-        told = (command.__doc__ or "").split("\n", 1)[0]
-        added = commands.add_parser(name, help=told, description=told)
-        if name in _ADD:
-            _ADD[name](added)
+    for name, add in _ADD.items():
+        add(commands[name])
     return parser
 
 

@@ -1,7 +1,7 @@
 """Where a command acts: at a stage that is deployed, or at a local stack that runs."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import boto3
@@ -32,15 +32,36 @@ LOCAL_STAGE = "local"
 DEPLOY = "make deploy STAGE={stage}"
 
 
-def add_where(parser: argparse.ArgumentParser) -> None:
-    """Take `--stage NAME` or `--state DIRECTORY`, and one of the two."""
+def command_line(
+    tool: str, *, description: str, epilog: str, commands: Mapping[str, Callable[..., object]]
+) -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """A parser of one of these commands somewhere (see `where`), and that of each command.
+
+    What a command does is told by the first line of its function's docstring.
+    """
+    parser = argparse.ArgumentParser(
+        prog=f"python -m infra.{tool}",
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_where(parser)
+    added = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    told = {name: (command.__doc__ or "").split("\n", 1)[0] for name, command in commands.items()}
+    each = {
+        name: added.add_parser(name, help=does, description=does) for name, does in told.items()
+    }
+    return parser, each
+
+
+def _add_where(parser: argparse.ArgumentParser) -> None:
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--stage", help="a stage of .chalice/config.json that is deployed")
     where.add_argument("--state", type=Path, help="the state of a local stack that runs: .hoist")
 
 
 def where(arguments: argparse.Namespace) -> tuple[str, Aws]:
-    """The stage's name and its AWS, as `add_where`'s arguments say.
+    """The stage's name and its AWS, as `--stage` or `--state` says.
 
     Raises DeployError where there is no such stage, or no local stack has run.
     """

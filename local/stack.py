@@ -136,7 +136,7 @@ def local_stack(
         found.write(state / directions.FILE)
         slack.wait_until_answering(f"{found.slack}/messages")
         say("seeded")
-        standins = _start_standins(ministack, state, began)
+        standins = start_standins(ministack.url, state, began)
         running.callback(standins.stop)
         children.append(standins)
         yield LocalStack(
@@ -188,8 +188,9 @@ def _start_slack(port: int, state: Path) -> Child:
     )
 
 
-def _start_standins(ministack: MiniStack, state: Path, began: float) -> Child:
-    command = [sys.executable, "-m", "local.standins", "--ministack", ministack.url]
+def start_standins(ministack: str, state: Path, began: float) -> Child:
+    """Start what does AWS's part where MiniStack does not, for what comes after `began`."""
+    command = [sys.executable, "-m", "local.standins", "--ministack", ministack]
     command += ["--stack", stack_name(STAGE), "--since", str(int(began * 1000))]
     return Child.start(
         "What stands in for AWS",

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,14 +17,12 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from bench.kills.client import Client, hired
-from infra.deploy import stack_name
 from infra.office import Office
-from infra.paths import ROOT
-from local.child import Child, LocalStackError, clean_environment, require_free
+from local.child import Child, LocalStackError, require_free
 from local.heroku.client import SimulatorControls
 from local.installation import STAGE
 from local.ministack import MiniStack
-from local.stack import LocalStack, local_stack
+from local.stack import LocalStack, local_stack, start_standins
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -123,7 +120,7 @@ class Place:
             log=self.ministack.child.log,
         )
         self.ministack.wait_until_answering()
-        self.standins = _standins(url, self.state)
+        self.standins = start_standins(url, self.state, now().timestamp())
         return now()
 
     def stop(self) -> None:
@@ -188,19 +185,6 @@ def _free_port() -> int:
             return port
     message = "no ports are free"
     raise LocalStackError(message)
-
-
-def _standins(ministack: str, state: Path) -> Child:
-    since = int(now().timestamp() * 1000)
-    command = [sys.executable, "-m", "local.standins", "--ministack", ministack]
-    command += ["--stack", stack_name(STAGE), "--since", str(since)]
-    return Child.start(
-        "What stands in for AWS",
-        command,
-        environment=clean_environment(),
-        directory=ROOT,
-        log=state / "logs" / "standins.log",
-    )
 
 
 def now() -> datetime:
