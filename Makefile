@@ -42,7 +42,7 @@ demo: setup ## Watch promotions survive what stuck the old design
 	@exec $(BIN)/python -m local demo
 
 .PHONY: test
-test: test-unit ## Run the tests, all but those below (ARGS="-k stalled")
+test: test-unit ## Run the tests, but for the three slow kinds below (ARGS="-k stalled")
 	@for stage in local prod; do $(BIN)/python -m infra.package --stage $$stage >/dev/null || exit 1; done
 	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder tests/e2e tests/integration $(SELECTED)
 

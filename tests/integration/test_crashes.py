@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.domain.audit import Act, Action
-from chalicelib.domain.promotion import State
+from chalicelib.domain.promotion import Promotion, State
 from chalicelib.domain.record import revise
 from chalicelib.domain.target import Target
 from chalicelib.usecases.mark import MarkOrder
@@ -33,16 +33,12 @@ class Story:
         act = Act(actor="sam", action=Action.SET_POLICY, at=self.backstage.clock.now())
         listed = Target(app=self.app)
         self.hoist.targets.write(revise(listed, listed, act))
-        self.id = self.hoist.mark(
-            MarkOrder(
-                caller=KIM,
-                target=self.app,
-                flag=FLAG,
-                value="true",
-                note=None,
-                key=self.app,
-            ),
-        ).promotion.id
+        self.id = self.mark(FLAG, "true").id
+
+    def mark(self, flag: str, value: str) -> Promotion:
+        key = f"{self.app}-{flag}-{value}"
+        order = MarkOrder(caller=KIM, target=self.app, flag=flag, value=value, note=None, key=key)
+        return self.hoist.mark(order).promotion
 
     def promote(self, doom: Doom) -> None:
         """One call of the console. A repeat is the same request, as a client would send it."""
@@ -84,15 +80,7 @@ class Story:
         assert [patch["changes"] for patch in truth["patches"]] == [{CONFIG_VAR: "true"}]
         assert not self.hoist.locks.get(self.app).held(self.backstage.clock.now())
         # The flag's lock was given back: it can be marked again.
-        again = MarkOrder(
-            caller=KIM,
-            target=self.app,
-            flag=FLAG,
-            value="false",
-            note=None,
-            key=self.app + "-again",
-        )
-        assert self.hoist.mark(again).promotion.state is State.PENDING
+        assert self.mark(FLAG, "false").state is State.PENDING
 
 
 def test_a_worker_killed_after_any_call_is_resumed_without_a_second_release(
@@ -173,15 +161,7 @@ class Due(Story):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        order = MarkOrder(
-            caller=KIM,
-            target=self.app,
-            flag=_OTHER_FLAG,
-            value="true",
-            note=None,
-            key=self.app + "-other",
-        )
-        self.ids = [self.id, self.hoist.mark(order).promotion.id]
+        self.ids = [self.id, self.mark(_OTHER_FLAG, "true").id]
         self.due = self.backstage.clock.now() + timedelta(hours=1)
         for promotion_id in self.ids:
             self.hoist.stage(
