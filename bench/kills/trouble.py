@@ -2,13 +2,15 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
 
 from bench.kills.errand import Errand
 from bench.kills.place import now
 from bench.kills.plan import Kind
+from tests.e2e.conftest import TICK
 
 #: A worker's visit to a slow Heroku is over by then, more often than not.
 _VISIT_SECONDS = 4.0
@@ -20,10 +22,6 @@ _SWEEP_SECONDS = 0.4
 _SWEEPS = 3
 #: A worker gives a read up after 8 seconds without a byte, and a PATCH after 15.
 _FROZEN_SECONDS = ((0.5, 8.0), (8.0, 32.0))
-
-_SCHEDULED: Mapping[str, object] = dict.fromkeys(
-    ("version", "account", "region", "detail", "detail-type", "source", "time", "id"), ""
-) | {"resources": []}
 
 
 def worker(errand: Errand) -> datetime:
@@ -50,7 +48,7 @@ def watchdog(errand: Errand) -> datetime:
     harmed_at = wake(errand)
     with ThreadPoolExecutor(1) as pool:
         for _ in range(_SWEEPS):
-            sweep = pool.submit(errand.place.invoke, "WatchFunction", _SCHEDULED)
+            sweep = pool.submit(errand.place.invoke, "WatchFunction", TICK)
             _pause(errand, _SWEEP_SECONDS)
             harmed_at = errand.place.kill("WatchFunction")
             if not sweep.result():
@@ -60,15 +58,11 @@ def watchdog(errand: Errand) -> datetime:
 
 def api(errand: Errand) -> datetime:
     """Kill the API while it is asked to mark, to promote, or both; its callers repeat."""
-    errand.make_heroku_slow()
-    with ThreadPoolExecutor(_CALLERS) as pool:
-        asking = [pool.submit(each.mark_and_promote) for each in errand.asked]
+    with _being_asked(errand):
         harmed_at = now()
         for _ in range(errand.dice.randint(1, 3)):
             _pause(errand, _REQUEST_SECONDS)
             harmed_at = errand.place.kill("ApiFunction")
-    for each in asking:
-        each.result()
     return harmed_at
 
 
@@ -100,14 +94,9 @@ def notifier(errand: Errand) -> datetime:
 
 def engine(errand: Errand) -> datetime:
     """Stop AWS while promotions are asked for and under way, and start it again."""
-    errand.make_heroku_slow()
-    with ThreadPoolExecutor(_CALLERS) as pool:
-        asking = [pool.submit(each.mark_and_promote) for each in errand.asked]
+    with _being_asked(errand):
         _pause(errand, _VISIT_SECONDS)
-        harmed_at = errand.place.restart()
-    for each in asking:
-        each.result()
-    return harmed_at
+        return errand.place.restart()
 
 
 def heroku(errand: Errand) -> datetime:
@@ -129,6 +118,17 @@ TROUBLES: Mapping[Kind, Callable[[Errand], datetime]] = {
     Kind.ENGINE: engine,
     Kind.HEROKU: heroku,
 }
+
+
+@contextmanager
+def _being_asked(errand: Errand) -> Iterator[None]:
+    """While its promotions are asked for; ends when all are accepted."""
+    errand.make_heroku_slow()
+    with ThreadPoolExecutor(_CALLERS) as pool:
+        asking = [pool.submit(each.mark_and_promote) for each in errand.asked]
+        yield
+    for each in asking:
+        each.result()
 
 
 def _pause(errand: Errand, seconds: float) -> None:
