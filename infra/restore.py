@@ -310,16 +310,17 @@ _ADD: Mapping[str, Callable[[argparse.ArgumentParser], object]] = {
 def main(words: Sequence[str] | None = None) -> int:
     """Do what the command line says; return the exit status."""
     arguments = _parser().parse_args(words)
-    known = []
+    stage = None
     try:
         stage = _stage(arguments)
-        known.append(_AFTER_A_PART.get(arguments.command, _AGAIN))
         COMMANDS[arguments.command](stage, arguments)
     except DeployError as error:
         _say(str(error))
         return 1
     except (ClientError, BotoCoreError) as error:
-        _say("\n".join([sentence(error), *known]))
+        _say(sentence(error))
+        if stage:
+            _say(_AFTER_A_PART.get(arguments.command, _AGAIN))
         return 1
     return 0
 
