@@ -54,10 +54,8 @@ PRICES = {
     "DynamoDB: read units": 0.125e-6,
     "SQS: FIFO requests": 0.50e-6,
     "SNS: requests": 0.50e-6,
+    # Parameter Store itself is free; each secret that it reads is opened by KMS.
     "KMS: requests": 3.0e-6,
-    "KMS: keys": 1.00,
-    "Secrets Manager: requests": 5.0e-6,
-    "Secrets Manager: secrets": 0.40,
     "CloudWatch: alarms' metrics": 0.10,
     "CloudWatch: metrics of our own": 0.30,
     "CloudWatch: dashboards": 3.00,
@@ -107,8 +105,8 @@ class Meter:
         service = call.service
         if service == "dynamodb":
             return self._dynamodb(call)
-        names = {"sqs": "SQS: FIFO requests", "kms": "KMS: requests", "sns": "SNS: requests"}
-        self.units[names.get(service, "Secrets Manager: requests")] += 1
+        names = {"sqs": "SQS: FIFO requests", "ssm": "KMS: requests", "sns": "SNS: requests"}
+        self.units[names[service]] += 1
         return by_moto(call)
 
     def _dynamodb(self, call: Call) -> Reply:
@@ -319,6 +317,8 @@ def idle(targets: int) -> Units:
         found.metrics.clear()
         month = _none()
         for door, every in ((app.watch, 60), (app.drift, 900)):
+            # Time enough for what is remembered to be read anew.
+            app.hoist.clock.sleep(timedelta(seconds=every))
             found.invoke(door, schedule_event())
             for name, count in found.meter.units.items():
                 month[name] += count * MONTH_SECONDS / every
@@ -331,18 +331,13 @@ def idle(targets: int) -> Units:
 
 def standing() -> Units:
     """What the template has that costs by the month."""
-    kinds = {
-        "AWS::KMS::Key": "KMS: keys",
-        "AWS::SecretsManager::Secret": "Secrets Manager: secrets",
-        "AWS::CloudWatch::Dashboard": "CloudWatch: dashboards",
-    }
     counted = _none()
     for resource in json.loads(package("prod").template.read_text())["Resources"].values():
         if resource["Type"] == "AWS::CloudWatch::Alarm":
             parts = resource["Properties"].get("Metrics", [{"MetricStat": {}}])
             counted["CloudWatch: alarms' metrics"] += sum("MetricStat" in part for part in parts)
-        elif resource["Type"] in kinds:
-            counted[kinds[resource["Type"]]] += 1
+        elif resource["Type"] == "AWS::CloudWatch::Dashboard":
+            counted["CloudWatch: dashboards"] += 1
     return counted
 
 

@@ -18,6 +18,8 @@ from moto import mock_aws
 
 from bench.aws import REGION, Answer, by_moto, served
 from chalicelib.adapters.dynamodb import DynamoDBOperators, Tables
+from chalicelib.adapters.parameters import heroku_token, slack_webhook_url
+from chalicelib.adapters.totp import ParameterTotpSecrets
 from chalicelib.bootstrap import Container
 from chalicelib.domain.audit import Act, Action
 from chalicelib.domain.promotion import Promotion, State, Step, advance
@@ -27,9 +29,11 @@ from chalicelib.settings import Settings
 from chalicelib.usecases.mark import MarkOrder
 from local import slack
 from local.heroku import Simulator
+from local.installation import store
 from tests.factories import KIM, an_operator
 from tests.integration.tables import make_tables
 
+STAGE = "bench"
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "bench",
     "AWS_SECRET_ACCESS_KEY": "bench",  # Opens nothing.
@@ -147,29 +151,21 @@ def _deploy(heroku: Simulator, slack_url: str, totp_secret: str) -> Settings:
     queue = boto3.client("sqs").create_queue(
         QueueName="wakes.fifo", Attributes={"FifoQueue": "true"}
     )
-    key = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
-    sealed = boto3.client("kms").encrypt(
-        KeyId=key, Plaintext=totp_secret.encode(), EncryptionContext={"operator": KIM.name}
-    )
-    operator = an_operator(KIM, totp_ciphertext=sealed["CiphertextBlob"])
+    ssm = boto3.client("ssm")
+    store(ssm, heroku_token(STAGE), heroku.token)
+    store(ssm, slack_webhook_url(STAGE), slack_url)
+    version = ParameterTotpSecrets(client=lambda: ssm, stage=STAGE).put(KIM.name, totp_secret)
+    operator = an_operator(KIM, totp_version=version)
     DynamoDBOperators(Tables(names)).put(operator)
     return Settings(
-        hoist_stage="bench",
+        hoist_stage=STAGE,
         **{f"hoist_{name}_table": table for name, table in vars(names).items()},
         hoist_wakes_queue_url=queue["QueueUrl"],
-        hoist_totp_key_id=key,
-        hoist_heroku_secret_id=_secret("heroku", {"token": heroku.token}),
         hoist_on_call_topic_arn=boto3.client("sns").create_topic(Name="on-call")["TopicArn"],
-        hoist_slack_secret_id=_secret("slack", {"webhook_url": slack_url}),
         heroku_api_url=heroku.url,
         hoist_runbook_url="https://example.invalid/runbook",
         hoist_api_url="https://example.invalid/api",
     )
-
-
-def _secret(name: str, value: Mapping[str, str]) -> str:
-    client = boto3.client("secretsmanager")
-    return client.create_secret(Name=name, SecretString=json.dumps(value))["ARN"]
 
 
 # What AWS hands each Lambda.

@@ -66,18 +66,18 @@ if TYPE_CHECKING:
     )
 
 
-def _no_heroku_token() -> HoistError:
+def _no_heroku_token(parameter: str) -> HoistError:
     return AccessDenied(
-        "The secret of the Heroku token does not hold a token: store "
-        '{"token": "HRKU-…"} in Secrets Manager. Promotions wait until then.',
+        f"The parameter {parameter} does not hold a Heroku token: store one there, as a "
+        "SecureString. Promotions wait until then.",
         after=timedelta(minutes=1),
     )
 
 
-def _no_webhook_url() -> HoistError:
+def _no_webhook_url(parameter: str) -> HoistError:
     return Undeliverable(
-        "The Slack secret does not hold a webhook: store "
-        '{"webhook_url": "https://hooks.slack.com/…"} in Secrets Manager.',
+        f"The parameter {parameter} does not hold the URL of a Slack webhook: store one there, as "
+        "a SecureString.",
     )
 
 
@@ -191,8 +191,8 @@ class Container:
         from chalicelib.adapters.totp import PyotpSecondFactor
 
         return PyotpSecondFactor(
-            kms=lambda: self.aws.kms,
-            key_id=self.settings.hoist_totp_key_id,
+            client=lambda: self.aws.ssm,
+            stage=self.settings.hoist_stage,
         )
 
     @cached_property
@@ -220,14 +220,14 @@ class Container:
 
     def _heroku(self, patience: "Patience") -> "Apps":
         from chalicelib.adapters.heroku import HerokuApps
+        from chalicelib.adapters.parameters import heroku_token
         from chalicelib.adapters.secrets import TOKEN, KeptSecret
 
         return HerokuApps(
             base_url=self.settings.heroku_api_url,
             token=KeptSecret(
-                client=lambda: self.aws.secrets_manager,
-                secret_id=self.settings.hoist_heroku_secret_id,
-                member="token",
+                client=lambda: self.aws.ssm,
+                parameter=heroku_token(self.settings.hoist_stage),
                 shape=TOKEN,
                 complaint=_no_heroku_token,
                 clock=self.clock,
@@ -239,14 +239,14 @@ class Container:
     @cached_property
     def slack(self) -> "Channel":
         """The team's Slack channel."""
+        from chalicelib.adapters.parameters import slack_webhook_url
         from chalicelib.adapters.secrets import WEBHOOK_URL, KeptSecret
         from chalicelib.adapters.slack import SlackChannel
 
         return SlackChannel(
             webhook_url=KeptSecret(
-                client=lambda: self.aws.secrets_manager,
-                secret_id=self.settings.hoist_slack_secret_id,
-                member="webhook_url",
+                client=lambda: self.aws.ssm,
+                parameter=slack_webhook_url(self.settings.hoist_stage),
                 shape=WEBHOOK_URL,
                 complaint=_no_webhook_url,
                 clock=self.clock,

@@ -319,11 +319,14 @@ class SecondFactor(Protocol):
         ...
 
 
-class TotpSealer(Protocol):
-    """Seals operators' TOTP secrets, for a `SecondFactor` to open."""
+class TotpSecrets(Protocol):
+    """Keeps operators' TOTP secrets, for a `SecondFactor` to read."""
 
-    def seal(self, operator: str, totp_secret: str) -> bytes:
-        """The secret, encrypted for the operator of this name: as nobody else's does it open."""
+    def put(self, operator: str, totp_secret: str) -> int:
+        """Keep the secret, and return its version: greater than 0 and all before.
+
+        It counts from when the operator's record names the version. Those before are kept, too.
+        """
         ...
 
 

@@ -13,6 +13,7 @@ class MissingSettings(Exception):
 class Settings:
     """One field an environment variable, named alike in upper case."""
 
+    #: Names what the secrets are called, too (`adapters.parameters`).
     hoist_stage: str
     hoist_promotions_table: str
     hoist_audit_table: str
@@ -20,14 +21,8 @@ class Settings:
     hoist_operators_table: str
     hoist_targets_table: str
     hoist_wakes_queue_url: str
-    #: KMS key that the TOTP secrets are encrypted under.
-    hoist_totp_key_id: str
-    #: Secrets Manager name or ARN; its value is `{"token": "HRKU-…"}`.
-    hoist_heroku_secret_id: str
     #: SNS topic of the person on call.
     hoist_on_call_topic_arn: str
-    #: Secrets Manager name or ARN; its value is `{"webhook_url": "https://hooks.slack.com/…"}`.
-    hoist_slack_secret_id: str
     #: `https://api.heroku.com`, or a simulator on a loopback address.
     heroku_api_url: str
     #: Where `docs/runbook.md` can be read; problem types point into it.

@@ -1,6 +1,5 @@
 """A stage's rows: out of its tables into files, and back; and whether their audit chains hold."""
 
-import base64
 import json
 import os
 from collections import defaultdict
@@ -96,7 +95,7 @@ def _batches(actions: Iterable[Any]) -> Iterator[list[Any]]:
     batch: list[Any] = []
     size = 0
     for action in actions:
-        length = len(_spelled(action))
+        length = len(json.dumps(action))
         if batch and (len(batch) == _ROWS_AT_ONCE or size + length > _BYTES_AT_ONCE):
             yield batch
             batch, size = [], 0
@@ -110,7 +109,7 @@ def _batches(actions: Iterable[Any]) -> Iterator[list[Any]]:
 class Copy:
     """A stage's rows in a folder: a file of JSON lines for each table, for its owner's eyes only.
 
-    They hold what the tables hold: hashes of tokens and sealed TOTP secrets of all operators.
+    They hold what the tables hold: hashes of the tokens of all operators.
     """
 
     folder: Path
@@ -119,7 +118,7 @@ class Copy:
         """Write all tables into a new folder; return how many rows each has."""
         self.folder.mkdir(mode=0o700, parents=True)
         counts = {
-            table: self._write(f"{table}.jsonl", map(_spelled, read(table))) for table in TABLES
+            table: self._write(f"{table}.jsonl", map(json.dumps, read(table))) for table in TABLES
         }
         self._write(_MANIFEST, [json.dumps({"rows": counts, **about})])
         return counts
@@ -128,7 +127,7 @@ class Copy:
         """Yield the rows of a table."""
         with (self.folder / f"{table}.jsonl").open(encoding="utf-8") as lines:
             for line in lines:
-                yield json.loads(line, object_hook=_bytes)
+                yield json.loads(line)
 
     def counts(self) -> Mapping[str, int]:
         """How many rows each table had. Raises DeployError where the folder is no whole copy."""
@@ -152,22 +151,6 @@ class Copy:
                 file.write(line + "\n")
                 written += 1
         return written
-
-
-def _spelled(value: object) -> str:
-    return json.dumps(value, default=_base64)
-
-
-def _base64(value: object) -> dict[str, str]:
-    if not isinstance(value, bytes):
-        message = f"{type(value).__name__} in a row"
-        raise TypeError(message)
-    return {"base64": base64.b64encode(value).decode()}
-
-
-def _bytes(found: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON, or what a row has in its place
-    text = found.get("base64")
-    return base64.b64decode(text) if len(found) == 1 and isinstance(text, str) else found
 
 
 # Audit chains

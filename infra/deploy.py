@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
+from chalicelib.adapters.parameters import heroku_token, slack_webhook_url
 from infra.artifacts import upload
 from infra.aws import Aws
 from infra.changeset import Stack
@@ -16,12 +17,13 @@ from infra.package import Bundle, package
 
 NEXT_STEPS = """
 Next:
-  1. Give Hoist its Heroku token, if it does not have it yet (scope: write-protected):
-       aws secretsmanager put-secret-value --secret-id {HerokuSecretId} \\
-         --secret-string '{{"token": "..."}}'
-  2. Tell it where to post in Slack, if it does not know yet (an incoming webhook's URL):
-       aws secretsmanager put-secret-value --secret-id {SlackSecretId} \\
-         --secret-string '{{"webhook_url": "https://hooks.slack.com/services/..."}}'
+  1. Give Hoist its Heroku token, if it does not have it yet (scope: write-protected). Paste it,
+     end the line, and press Ctrl-D:
+       aws ssm put-parameter --name {heroku_token} \\
+         --type SecureString --overwrite --value file:///dev/stdin
+  2. Tell it where to post in Slack, if it does not know yet (an incoming webhook's URL), likewise:
+       aws ssm put-parameter --name {slack_webhook_url} \\
+         --type SecureString --overwrite --value file:///dev/stdin
   3. Subscribe whoever is on call to alerts and alarms (PagerDuty, Chatbot; an address for now:
      make deploy STAGE={stage} ON_CALL_EMAIL=...):
        aws sns subscribe --topic-arn {OnCallTopicArn} --protocol https --notification-endpoint ...
@@ -70,7 +72,12 @@ def next_steps(stage: str, outputs: Mapping[str, str]) -> str:
     """Return what is left to do by hand once the stage is deployed, and how."""
     relative = not urlsplit(outputs["RunbookUrl"]).scheme
     text = NEXT_STEPS + (f"\n{LEADS_NOWHERE}" if relative else "")
-    return text.format(stage=stage, **outputs)
+    return text.format(
+        stage=stage,
+        heroku_token=heroku_token(stage),
+        slack_webhook_url=slack_webhook_url(stage),
+        **outputs,
+    )
 
 
 def _parameter(text: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Where operators of one stage are entered: its tables and key, with somebody's AWS credentials."""
+"""Where operators of one stage are entered, with somebody's AWS credentials."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -15,14 +15,14 @@ from chalicelib.adapters.dynamodb import (
     TableNames,
     Tables,
 )
-from chalicelib.adapters.totp import KmsTotpSealer
+from chalicelib.adapters.totp import ParameterTotpSecrets
 from infra.aws import Aws
 from infra.deploy import stack_name
 from infra.errors import DeployError
 from infra.where import CONFIG, CONNECT_SECONDS, DEPLOY, READ_SECONDS, TRIES
 
 if TYPE_CHECKING:
-    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_ssm import SSMClient
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ class Office:
         return SystemClock()
 
     @cached_property
-    def sealer(self) -> KmsTotpSealer:
-        """What seals TOTP secrets for the stage's API to open."""
-        return KmsTotpSealer(kms=self._kms, key_id=self._output("TotpKeyId"))
+    def totp_secrets(self) -> ParameterTotpSecrets:
+        """Where the stage's API reads TOTP secrets."""
+        return ParameterTotpSecrets(client=lambda: self._ssm, stage=self.stage)
 
     @cached_property
     def actor(self) -> str:
@@ -100,8 +100,9 @@ class Office:
         identity = client.get_caller_identity()["Arn"].split(":", 5)[-1]
         return f"aws:{identity}"
 
-    def _kms(self) -> "KMSClient":
-        return self.aws.session.client("kms", endpoint_url=self.aws.endpoint_url, config=CONFIG)
+    @cached_property
+    def _ssm(self) -> "SSMClient":
+        return self.aws.session.client("ssm", endpoint_url=self.aws.endpoint_url, config=CONFIG)
 
     def _output(self, name: str) -> str:
         if name not in self.outputs:

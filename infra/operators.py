@@ -41,7 +41,7 @@ AWS credentials and region are those of the AWS CLI (AWS_PROFILE, AWS_DEFAULT_RE
   cloudformation:DescribeStacks       on the stack hoist-<stage>
   dynamodb:GetItem, UpdateItem, Scan  on its operators table
   dynamodb:PutItem, Query             on its audit table
-  kms:Encrypt                         on its TOTP key, to add or reset
+  ssm:PutParameter                    on /hoist/<stage>/totp/*, to add or reset
 Whoever has these may become any operator: grant them to few, and to nobody in daily work.
 Every change is audited as done by aws:<their identity>.
 """
@@ -66,7 +66,9 @@ def add(office: Office, arguments: argparse.Namespace) -> None:
     role = Role.SERVICE if arguments.service else Role(arguments.role)
     up_to = Role(arguments.up_to or Role.PROMOTER)
     new = NewOperator(name=arguments.name, role=role, up_to=up_to)
-    enter = AddOperator(operators=office.operators, clock=office.clock, sealer=office.sealer)
+    enter = AddOperator(
+        operators=office.operators, clock=office.clock, totp_secrets=office.totp_secrets
+    )
     credentials = _invent()
     operator = enter(new, credentials, actor=office.actor)
     _say(f"{operator.name} is added: {_what(listed(operator, office.clock.now()))}.")
@@ -87,7 +89,9 @@ def rotate(office: Office, arguments: argparse.Namespace) -> None:
 
 def reset(office: Office, arguments: argparse.Namespace) -> None:
     """Replace an operator's second factor, unlock them, and print the new one."""
-    change = ResetTotp(operators=office.operators, clock=office.clock, sealer=office.sealer)
+    change = ResetTotp(
+        operators=office.operators, clock=office.clock, totp_secrets=office.totp_secrets
+    )
     credentials = _invent()
     operator = change(arguments.name, credentials, actor=office.actor)
     _say(f"{operator.name} has a new second factor. Codes of the old one are wrong from now on.")

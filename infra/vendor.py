@@ -1,11 +1,14 @@
 """The bundle's dependencies: locked, hashed, pure Python, and no more than the Lambdas use."""
 
+import gzip
 import hashlib
 import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from infra.errors import DeployError
 from infra.paths import BUILD_DIRECTORY, ROOT
@@ -14,7 +17,10 @@ REQUIREMENTS = ROOT / "requirements.txt"
 
 #: The services whose clients the Lambdas make. botocore describes several hundred, which is
 #: three quarters of the bundle; another client's `UnknownServiceError` means: add it here.
-AWS_SERVICES = frozenset({"dynamodb", "kms", "secretsmanager", "sns", "sqs"})
+AWS_SERVICES = frozenset({"dynamodb", "sns", "sqs", "ssm"})
+#: What they ask of a service that knows far more: each operation costs when its client is made, and
+#: Systems Manager's hundred and fifty cost more than all else that a cold start does at AWS.
+AWS_OPERATIONS: Mapping[str, frozenset[str]] = {"ssm": frozenset({"GetParameter"})}
 
 
 def vendored() -> Path:
@@ -64,6 +70,9 @@ def _prune(target: Path) -> None:
         if entry.is_dir() and entry.name not in AWS_SERVICES:
             shutil.rmtree(entry)
     _prune_endpoints(data / "endpoints.json")
+    for service, operations in AWS_OPERATIONS.items():
+        for path in (data / service).glob("*/service-2.json.gz"):
+            _prune_operations(path, operations)
 
 
 def _prune_endpoints(path: Path) -> None:
@@ -73,6 +82,31 @@ def _prune_endpoints(path: Path) -> None:
         known = partition["services"]
         partition["services"] = {name: known[name] for name in known if name in AWS_SERVICES}
     path.write_text(json.dumps(endpoints), encoding="utf-8")
+
+
+def _prune_operations(path: Path, kept: frozenset[str]) -> None:
+    """Describe no other operations, nor the shapes that only they have."""
+    service = json.loads(gzip.decompress(path.read_bytes()))
+    service["operations"] = {name: service["operations"][name] for name in sorted(kept)}
+    shapes: dict[str, Any] = {}
+    wanted = _shapes_in(service["operations"])
+    while wanted:
+        name = wanted.pop()
+        shapes[name] = service["shapes"][name]
+        wanted |= _shapes_in(shapes[name]) - shapes.keys()
+    service["shapes"] = {name: shapes[name] for name in sorted(shapes)}
+    # No date: two builds of the same inputs are the same bytes.
+    path.write_bytes(gzip.compress(json.dumps(service).encode(), mtime=0))
+
+
+def _shapes_in(described: object) -> set[str]:
+    """The names of the shapes that a part of a description refers to."""
+    if isinstance(described, list):
+        return set().union(*map(_shapes_in, described))
+    if not isinstance(described, dict):
+        return set()
+    named = {described["shape"]} if isinstance(described.get("shape"), str) else set()
+    return named.union(*map(_shapes_in, described.values()))
 
 
 def _require_pure_python(target: Path) -> None:

@@ -15,15 +15,12 @@ POLLERS = 4
 #: The namespace of alarms that MiniStack would judge wrongly. Nobody writes metrics there.
 NOT_JUDGED = "NotJudgedLocally"
 
-_KMS_CONTEXT_KEYS = "kms:EncryptionContext"
-
 
 def for_ministack(bundle: Bundle, directory: Path, ministack_url: str) -> Bundle:
     """Return the bundle with what MiniStack would refuse, or lead astray, put differently."""
     template = json.loads(bundle.template.read_text())
     for resource in template["Resources"].values():
         properties = resource.get("Properties", {})
-        _drop_kms_conditions(properties)
         if resource["Type"] == "AWS::CloudWatch::Alarm":
             _put_aside_what_it_misjudges(properties)
         variables = properties.get("Environment", {}).get("Variables", {})
@@ -38,14 +35,6 @@ def for_ministack(bundle: Bundle, directory: Path, ministack_url: str) -> Bundle
 def api_url(ministack_url: str, api_id: str) -> str:
     """Return where MiniStack has an API Gateway's stage."""
     return f"{ministack_url}/restapis/{api_id}/api/_user_request_"
-
-
-def _drop_kms_conditions(properties: dict[str, Any]) -> None:
-    """MiniStack checks the encryption context itself, but knows no condition keys for it."""
-    for policy in properties.get("Policies", []):
-        for statement in policy["PolicyDocument"]["Statement"]:
-            if _KMS_CONTEXT_KEYS in json.dumps(statement.get("Condition", {})):
-                del statement["Condition"]
 
 
 def _put_aside_what_it_misjudges(alarm: dict[str, Any]) -> None:

@@ -1,12 +1,14 @@
 """Hoist, installed in a running MiniStack: deployed, given its secrets, seeded."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from chalicelib.adapters.parameters import heroku_token, slack_webhook_url
+from chalicelib.adapters.totp import ParameterTotpSecrets
 from chalicelib.domain.operator import Role
 from infra.deploy import deploy
 from infra.errors import DeployError
@@ -17,6 +19,9 @@ from local.directions import DemoOperator, Directions
 from local.ministack import MiniStack
 from local.seed import TARGETS, seed_operators, seed_targets
 from local.slack import WEBHOOK_PATH
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm import SSMClient
 
 STAGE = "local"
 RUNBOOK_URL = "docs/runbook.md"
@@ -58,19 +63,12 @@ class Installation:
     def seed(self, outputs: Mapping[str, str], operators: Mapping[str, DemoOperator]) -> Directions:
         """Put in the secrets, the demo operators and targets, and who is on call; say where."""
         aws = self.ministack.aws
-        secrets = aws.session.client("secretsmanager", endpoint_url=aws.endpoint_url)
-        secrets.put_secret_value(
-            SecretId=outputs["HerokuSecretId"],
-            SecretString=json.dumps({"token": self.heroku_token}),
-        )
-        secrets.put_secret_value(
-            SecretId=outputs["SlackSecretId"],
-            SecretString=json.dumps({"webhook_url": self.slack_url + WEBHOOK_PATH}),
-        )
+        ssm = aws.session.client("ssm", endpoint_url=aws.endpoint_url)
+        store(ssm, heroku_token(STAGE), self.heroku_token)
+        store(ssm, slack_webhook_url(STAGE), self.slack_url + WEBHOOK_PATH)
         dynamodb = aws.session.client("dynamodb", endpoint_url=aws.endpoint_url)
-        seed_operators(
-            dynamodb, outputs["OperatorsTable"], operators, self._encrypt_with(outputs["TotpKeyId"])
-        )
+        keep = ParameterTotpSecrets(client=lambda: ssm, stage=STAGE).put
+        seed_operators(dynamodb, outputs["OperatorsTable"], operators, keep)
         url = self.ministack.url
         # Where MiniStack has API Gateway's stages: the stack's own output names AWS.
         api = gaps.api_url(url, outputs["RestAPIId"])
@@ -86,16 +84,7 @@ class Installation:
             on_call_queue=on_call.subscribe(aws, outputs["OnCallTopicArn"]),
         )
 
-    def _encrypt_with(self, key: str) -> Callable[[str, str], bytes]:
-        aws = self.ministack.aws
-        kms = aws.session.client("kms", endpoint_url=aws.endpoint_url)
 
-        def encrypt(operator: str, totp_secret: str) -> bytes:
-            answer = kms.encrypt(
-                KeyId=key,
-                Plaintext=totp_secret.encode(),
-                EncryptionContext={"operator": operator},
-            )
-            return answer["CiphertextBlob"]
-
-        return encrypt
+def store(ssm: "SSMClient", name: str, secret: str) -> None:
+    """Store a secret as a stage's own command would."""
+    ssm.put_parameter(Name=name, Value=secret, Type="SecureString", Overwrite=True)

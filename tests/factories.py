@@ -54,10 +54,10 @@ def deploying(**kwargs: Any) -> Promotion:  # noqa: ANN401 - fields of `Promotio
 
 def an_operator(caller: Caller = KIM, **kwargs: Any) -> Operator:  # noqa: ANN401 - fields of `Operator`
     """An operator whose token's secret is `secret`."""
-    wanted = {
+    wanted: dict[str, Any] = {
         "name": caller.name,
         "role": caller.role,
         "token_sha256": hashlib.sha256(b"secret").hexdigest(),
-        "totp_ciphertext": b"encrypted",
+        "totp_version": 1,
     }
     return Operator(**(wanted | kwargs))

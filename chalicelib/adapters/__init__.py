@@ -1,1 +1,1 @@
-"""The ports in technology: DynamoDB, SQS, KMS, Secrets Manager, Heroku, TOTP."""
+"""The ports in technology: DynamoDB, SQS, Parameter Store, Heroku, TOTP."""

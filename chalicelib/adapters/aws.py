@@ -13,10 +13,9 @@ from botocore.session import Session, get_session
 from chalicelib.domain.errors import Unavailable
 
 if TYPE_CHECKING:
-    from mypy_boto3_kms import KMSClient
-    from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_ssm import SSMClient
 
 #: Shorter than any caller waits; botocore's own defaults are a minute each.
 _CONFIG = Config(
@@ -46,20 +45,14 @@ class AwsClients:
         return cast("SQSClient", self.session.create_client("sqs", config=_CONFIG))
 
     @cached_property
-    def kms(self) -> "KMSClient":
-        """AWS KMS."""
-        return cast("KMSClient", self.session.create_client("kms", config=_CONFIG))
-
-    @cached_property
     def sns(self) -> "SNSClient":
         """Amazon SNS."""
         return cast("SNSClient", self.session.create_client("sns", config=_CONFIG))
 
     @cached_property
-    def secrets_manager(self) -> "SecretsManagerClient":
-        """AWS Secrets Manager."""
-        client = self.session.create_client("secretsmanager", config=_CONFIG)
-        return cast("SecretsManagerClient", client)
+    def ssm(self) -> "SSMClient":
+        """Parameter Store, of AWS Systems Manager."""
+        return cast("SSMClient", self.session.create_client("ssm", config=_CONFIG))
 
 
 @contextmanager

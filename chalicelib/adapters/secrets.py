@@ -1,6 +1,5 @@
-"""Secrets from Secrets Manager, kept for five minutes."""
+"""Secrets from Parameter Store, kept for five minutes."""
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from chalicelib.domain.errors import HoistError
 from chalicelib.ports import Clock
 
 if TYPE_CHECKING:
-    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_ssm import SSMClient
 
 KEPT_FOR = timedelta(minutes=5)
 
@@ -27,21 +26,21 @@ WEBHOOK_URL = re.compile(
 
 @dataclass(kw_only=True)
 class KeptSecret:
-    """One member of a secret's JSON: read when first needed, and anew after five minutes."""
+    """A SecureString parameter: read when first needed, and anew after five minutes."""
 
-    client: "Callable[[], SecretsManagerClient]"
-    secret_id: str
-    member: str
+    client: "Callable[[], SSMClient]"
+    parameter: str
     #: What a usable value looks like.
     shape: re.Pattern[str]
-    #: Raised where the secret holds no usable value: somebody has to store one.
-    complaint: Callable[[], HoistError]
+    #: Raised, with its name, where it is not there or holds no usable value: somebody has to store
+    #: one.
+    complaint: Callable[[str], HoistError]
     clock: Clock
     _value: str = field(default="", repr=False)
     _read_at: datetime | None = None
 
     def __call__(self) -> str:
-        """The value. Raises `complaint()` where there is none that can be used."""
+        """The value. Raises `complaint` where there is none that can be used."""
         now = self.clock.now()
         if self._read_at is None or now - self._read_at > KEPT_FOR:
             self._value, self._read_at = self._read(), now
@@ -52,13 +51,13 @@ class KeptSecret:
         self._read_at = None
 
     def _read(self) -> str:
-        with translated("Secrets Manager"):
-            answer = self.client().get_secret_value(SecretId=self.secret_id)
-        try:
-            value = json.loads(answer["SecretString"])[self.member].strip()
-        except (AttributeError, KeyError, TypeError, ValueError):
-            value = ""
+        client = self.client()
+        with translated("Parameter Store"):
+            try:
+                answer = client.get_parameter(Name=self.parameter, WithDecryption=True)
+            except client.exceptions.ParameterNotFound:
+                raise self.complaint(self.parameter) from None
+        value = answer["Parameter"]["Value"].strip()
         if not self.shape.fullmatch(value):
-            # Not chained: the failed parse would show a piece of the secret.
-            raise self.complaint() from None
-        return str(value)
+            raise self.complaint(self.parameter)
+        return value

@@ -1,4 +1,4 @@
-"""TOTP by pyotp; the secrets are encrypted with KMS."""
+"""TOTP by pyotp; the secrets are in Parameter Store, encrypted with KMS."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,10 +9,12 @@ import pyotp
 from pyotp.exceptions import OTPVerificationError
 
 from chalicelib.adapters.aws import translated
+from chalicelib.adapters.parameters import totp_secret as parameter_of
+from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.operator import Operator
 
 if TYPE_CHECKING:
-    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_ssm import SSMClient
 
 #: Steps before and after the current one whose codes pass (RFC 6238 section 5.2 advises one).
 _WINDOW = 1
@@ -22,13 +24,13 @@ _WINDOW = 1
 class PyotpSecondFactor:
     """`SecondFactor` by pyotp.
 
-    A secret once decrypted stays in this process's memory, so that a warm promote asks KMS
-    nothing; a changed ciphertext is decrypted anew.
+    A secret once read stays in this process's memory, so that a warm promote asks Parameter Store
+    nothing; another version is read anew.
     """
 
-    kms: "Callable[[], KMSClient]"
-    key_id: str
-    _secrets: dict[bytes, str] = field(default_factory=dict, repr=False)
+    client: "Callable[[], SSMClient]"
+    stage: str
+    _secrets: dict[str, str] = field(default_factory=dict, repr=False)
 
     def timecode(self, operator: Operator, code: str, *, at: datetime) -> int | None:
         """The step that the code belongs to, within one of now."""
@@ -39,36 +41,41 @@ class PyotpSecondFactor:
             return None
 
     def _secret(self, operator: Operator) -> str:
-        ciphertext = operator.totp_ciphertext
-        if ciphertext not in self._secrets:
-            with translated("KMS"):
-                answer = self.kms().decrypt(
-                    CiphertextBlob=ciphertext,
-                    KeyId=self.key_id,
-                    EncryptionContext=_context(operator.name),
+        # The version that the record names: a newer one counts from when the record says so.
+        name = f"{parameter_of(self.stage, operator.name)}:{operator.totp_version}"
+        if name not in self._secrets:
+            self._secrets[name] = self._read(name, operator)
+        return self._secrets[name]
+
+    def _read(self, name: str, operator: Operator) -> str:
+        client = self.client()
+        known = client.exceptions
+        with translated("Parameter Store"):
+            try:
+                answer = client.get_parameter(Name=name, WithDecryption=True)
+            except (known.ParameterNotFound, known.ParameterVersionNotFound) as error:
+                detail = (
+                    f"The TOTP secret of {operator.name} is not in Parameter Store. Who deploys "
+                    "Hoist can give a new one: they `reset` the operator."
                 )
-            self._secrets[ciphertext] = answer["Plaintext"].decode()
-        return self._secrets[ciphertext]
+                raise Unavailable(detail) from error
+        return answer["Parameter"]["Value"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class KmsTotpSealer:
-    """`TotpSealer` by KMS."""
+class ParameterTotpSecrets:
+    """`TotpSecrets` by Parameter Store, which keeps the last hundred versions of each."""
 
-    kms: "Callable[[], KMSClient]"
-    key_id: str
+    client: "Callable[[], SSMClient]"
+    stage: str
 
-    def seal(self, operator: str, totp_secret: str) -> bytes:
-        """Encrypt the secret under the operator's name."""
-        with translated("KMS"):
-            answer = self.kms().encrypt(
-                KeyId=self.key_id,
-                Plaintext=totp_secret.encode(),
-                EncryptionContext=_context(operator),
+    def put(self, operator: str, totp_secret: str) -> int:
+        """Keep the secret as a new version, and return which."""
+        with translated("Parameter Store"):
+            answer = self.client().put_parameter(
+                Name=parameter_of(self.stage, operator),
+                Value=totp_secret,
+                Type="SecureString",
+                Overwrite=True,
             )
-        return answer["CiphertextBlob"]
-
-
-def _context(operator: str) -> dict[str, str]:
-    """What a ciphertext is bound to: copied into another operator's record, it does not open."""
-    return {"operator": operator}
+        return answer["Version"]

@@ -60,9 +60,9 @@ class Operator:
     name: str
     role: Role
     token_sha256: str
-    #: TOTP secret, encrypted with KMS under the encryption context `operator=<name>`. A service
-    #: has none: `b""`.
-    totp_ciphertext: bytes
+    #: Which version of the TOTP secret that is kept under the operator's name counts. A service has
+    #: none: 0.
+    totp_version: int
     #: Of a service: the highest role that it may use for others.
     up_to: Role = Role.PROMOTER
     disabled: bool = False

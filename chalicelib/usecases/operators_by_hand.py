@@ -1,7 +1,7 @@
 """Change who may call on the word of whoever has AWS credentials: for the command line tool.
 
 Every change is audited under the operator's own name, its actor the AWS identity. Secrets come in
-and are kept hashed or sealed; none is in an entry.
+and are kept hashed or encrypted; none is in an entry.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from chalicelib.domain.audit import Act, Action
 from chalicelib.domain.errors import Code, Rejected
 from chalicelib.domain.operator import NAME, Operator, Role, token_digest, unlocked
 from chalicelib.domain.record import revise
-from chalicelib.ports import Clock, Lost, Operators, TotpSealer
+from chalicelib.ports import Clock, Lost, Operators, TotpSecrets
 from chalicelib.usecases.operators import contended, wanted
 
 _ATTEMPTS = 3
@@ -71,16 +71,18 @@ class AddOperator(_ByHand):
     A service has no second factor: its TOTP secret is not kept.
     """
 
-    sealer: TotpSealer
+    totp_secrets: TotpSecrets
 
     def __call__(self, new: NewOperator, credentials: Credentials, *, actor: str) -> Operator:
         _require_name(new.name)
+        if self.operators.get(new.name) is not None:
+            raise _taken(new.name)
         service = new.role is Role.SERVICE
         entered = Operator(
             name=new.name,
             role=new.role,
             token_sha256=token_digest(credentials.token_secret),
-            totp_ciphertext=b"" if service else self.sealer.seal(new.name, credentials.totp_secret),
+            totp_version=0 if service else self.totp_secrets.put(new.name, credentials.totp_secret),
             up_to=new.up_to,
         )
         facts = {"role": new.role} | ({"up_to": new.up_to} if service else {})
@@ -113,15 +115,15 @@ class ResetTotp(_ByHand):
     A code that was judged by the old secret and is not spent yet never will be.
     """
 
-    sealer: TotpSealer
+    totp_secrets: TotpSecrets
 
     def __call__(self, name: str, credentials: Credentials, *, actor: str) -> Operator:
         if wanted(self.operators, name).role is Role.SERVICE:
             raise Rejected(Code.INVALID_REQUEST, f"{name} is a service: it has no second factor.")
-        sealed = self.sealer.seal(name, credentials.totp_secret)
+        version = self.totp_secrets.put(name, credentials.totp_secret)
         return self._changed(
             name,
-            lambda operator: replace(unlocked(operator), totp_ciphertext=sealed),
+            lambda operator: replace(unlocked(operator), totp_version=version),
             self._act(actor, Action.RESET_TOTP),
         )
 

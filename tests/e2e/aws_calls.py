@@ -17,11 +17,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.template import merge_template
-from tests.e2e.lambda_roles import Principal
+from tests.e2e.lambda_roles import PARAMETERS, Principal
 
 #: What a service answers to a call that IAM has let through, and that is made up otherwise.
 _PAST_IAM = frozenset(
-    {"ConditionalCheckFailedException", "InvalidCiphertextException", "ReceiptHandleIsInvalid"},
+    {"ConditionalCheckFailedException", "ReceiptHandleIsInvalid"},
 )
 _DENIALS = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError"})
 _NOBODYS = "nobodys"
@@ -209,20 +209,17 @@ _TOPIC_CALLS: Mapping[str, Make] = {
     "DeleteTopic": lambda aws, topic: aws("sns").delete_topic(TopicArn=topic),
 }
 
-_SECRET_CALLS: Mapping[str, Make] = {
-    "GetSecretValue": lambda aws, secret: aws("secretsmanager").get_secret_value(SecretId=secret),
-    "PutSecretValue": lambda aws, secret: aws("secretsmanager").put_secret_value(
-        SecretId=secret, SecretString="{}"
+_PARAMETER_CALLS: Mapping[str, Make] = {
+    "GetParameter": lambda aws, name: aws("ssm").get_parameter(Name=name, WithDecryption=True),
+    "GetParameters": lambda aws, name: aws("ssm").get_parameters(Names=[name]),
+    "GetParametersByPath": lambda aws, name: aws("ssm").get_parameters_by_path(
+        Path=name.rpartition("/")[0] or "/"
     ),
-    "DeleteSecret": lambda aws, secret: aws("secretsmanager").delete_secret(SecretId=secret),
-}
-
-_KEY_CALLS: Mapping[str, Make] = {
-    "Decrypt": lambda aws, key: aws("kms").decrypt(KeyId=key, CiphertextBlob=b"made up"),
-    "Encrypt": lambda aws, key: aws("kms").encrypt(KeyId=key, Plaintext=b"x"),
-    "GenerateDataKey": lambda aws, key: aws("kms").generate_data_key(KeyId=key, KeySpec="AES_256"),
-    "DisableKey": lambda aws, key: aws("kms").disable_key(KeyId=key),
-    "ScheduleKeyDeletion": lambda aws, key: aws("kms").schedule_key_deletion(KeyId=key),
+    "GetParameterHistory": lambda aws, name: aws("ssm").get_parameter_history(Name=name),
+    "PutParameter": lambda aws, name: aws("ssm").put_parameter(
+        Name=name, Value="x", Overwrite=True
+    ),
+    "DeleteParameter": lambda aws, name: aws("ssm").delete_parameter(Name=name),
 }
 
 # What the stack itself is made of
@@ -342,14 +339,14 @@ def _each(
         yield Call(action=service + action, on=resource, make=make)
 
 
-#: Of every table, index, queue, topic, secret and key in the template, those that come with it too.
+#: Of every table, index, queue and topic in the template, those that come with it too; and of
+#: every secret.
 CALLS: tuple[Call, ...] = (
     *_on_tables(),
     *_on_indexes(),
     *_each("sqs:", _QUEUE_CALLS, _of_type("SQS::Queue")),
     *_each("sns:", _TOPIC_CALLS, _of_type("SNS::Topic")),
-    *_each("secretsmanager:", _SECRET_CALLS, _of_type("SecretsManager::Secret")),
-    *_each("kms:", _KEY_CALLS, _of_type("KMS::Key")),
+    *_each("ssm:", _PARAMETER_CALLS, tuple(PARAMETERS)),
     *_each("", _ROLE_CALLS, ["ApiHandlerRole", "WorkRole"]),
     *_each("lambda:", _FUNCTION_CALLS, ["Authorize", "Work"]),
     *(Call(action=action, on=on, make=make) for action, on, make in _THE_REST),

@@ -12,12 +12,14 @@ import pyotp
 import pytest
 import requests
 
+from chalicelib.adapters.totp import ParameterTotpSecrets
 from chalicelib.bootstrap import Container
 from chalicelib.domain.operator import Operator, Role
 from chalicelib.domain.promotion import State
 from chalicelib.settings import Settings
 from local.directions import DemoOperator
 from local.heroku.client import SimulatorControls
+from local.installation import STAGE
 from local.ministack import REGION, ROOT_KEY
 from local.stack import LocalStack, local_stack
 
@@ -163,18 +165,14 @@ class Town:
         self.hired += 1
         made = DemoOperator.invent(f"{role}{self.hired}")
         container = self.backdoor()
-        sealed = container.aws.kms.encrypt(
-            KeyId=container.settings.hoist_totp_key_id,
-            Plaintext=made.totp_secret.encode(),
-            EncryptionContext={"operator": made.name},
-        )
+        totp_secrets = ParameterTotpSecrets(client=lambda: container.aws.ssm, stage=STAGE)
         secret = made.token.partition(".")[2]
         container.operators.put(  # type: ignore[attr-defined]
             Operator(
                 name=made.name,
                 role=role,
                 token_sha256=hashlib.sha256(secret.encode()).hexdigest(),
-                totp_ciphertext=sealed["CiphertextBlob"],
+                totp_version=totp_secrets.put(made.name, made.totp_secret),
             ),
         )
         return Person(self.stack.api, made.token, made.totp_secret)
@@ -198,17 +196,14 @@ def settings_of(stack: LocalStack) -> Settings:
     """What the stack's Lambdas are told."""
     outputs = stack.outputs
     return Settings(
-        hoist_stage="local",
+        hoist_stage=STAGE,
         hoist_promotions_table=outputs["PromotionsTable"],
         hoist_audit_table=outputs["AuditTable"],
         hoist_locks_table=outputs["LocksTable"],
         hoist_operators_table=outputs["OperatorsTable"],
         hoist_targets_table=outputs["TargetsTable"],
         hoist_wakes_queue_url=outputs["WakesQueueUrl"],
-        hoist_totp_key_id=outputs["TotpKeyId"],
-        hoist_heroku_secret_id=outputs["HerokuSecretId"],
         hoist_on_call_topic_arn=outputs["OnCallTopicArn"],
-        hoist_slack_secret_id=outputs["SlackSecretId"],
         heroku_api_url=stack.heroku,
         hoist_runbook_url="docs/runbook.md",
     )

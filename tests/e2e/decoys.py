@@ -43,8 +43,10 @@ def _queue(root: Principal, real: str) -> str:
     return str(made["QueueUrl"])
 
 
-def _secret(root: Principal, _: str) -> str:
-    return str(root("secretsmanager").create_secret(Name=_new(), SecretString="{}")["ARN"])
+def _parameter(root: Principal, _: str) -> str:
+    name = f"/{_new()}"
+    root("ssm").put_parameter(Name=name, Value="x", Type="SecureString")
+    return name
 
 
 def _role(root: Principal, _: str) -> str:
@@ -102,9 +104,8 @@ def _log_group(root: Principal, _: str) -> str:
 _MAKERS: Mapping[str, Callable[[Principal, str], str]] = {
     "AWS::DynamoDB::Table": _table,
     "AWS::SQS::Queue": _queue,
-    "AWS::SecretsManager::Secret": _secret,
+    "AWS::SSM::Parameter": _parameter,
     "AWS::SNS::Topic": lambda root, _: str(root("sns").create_topic(Name=_new())["TopicArn"]),
-    "AWS::KMS::Key": lambda root, _: str(root("kms").create_key()["KeyMetadata"]["KeyId"]),
     "AWS::IAM::Role": _role,
     "AWS::Lambda::Function": _function,
     "AWS::CloudFormation::Stack": _stack,

@@ -9,8 +9,11 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from chalicelib.adapters.parameters import heroku_token, slack_webhook_url, totp_secret
+from chalicelib.domain.operator import Role
 from infra.aws import Aws
 from infra.deploy import stack_name
+from local.directions import NAMES
 from local.installation import STAGE
 from local.stack import LocalStack
 
@@ -23,6 +26,13 @@ FUNCTIONS: Mapping[str, str] = {
     "drift": "DriftFunction",
     "notify_slack": "NotifySlackFunction",
     "notify_on_call": "NotifyOnCallFunction",
+}
+
+#: What secrets are called, by what the tests call them: CloudFormation knows none of them.
+PARAMETERS: Mapping[str, str] = {
+    "HerokuToken": heroku_token(STAGE),
+    "SlackWebhook": slack_webhook_url(STAGE),
+    "TotpSecrets": totp_secret(STAGE, NAMES[Role.PROMOTER]),
 }
 
 #: An action, and the logical id of what it is done to: a part of a table as `Table/index/open`.
@@ -74,7 +84,7 @@ class Deployment:
 
     @cached_property
     def resources(self) -> Mapping[str, tuple[str, str]]:
-        """Type and physical name of everything, by logical id; and two things that have none."""
+        """Type and physical name of everything, by logical id; and what has none."""
         name = stack_name(STAGE)
         found = self.root("cloudformation").describe_stack_resources(StackName=name)
         made = {
@@ -86,6 +96,7 @@ class Deployment:
             **made,
             "Stack": ("AWS::CloudFormation::Stack", name),
             "Artifacts": ("AWS::S3::Bucket", bucket),
+            **{name: ("AWS::SSM::Parameter", path) for name, path in PARAMETERS.items()},
         }
 
     def name(self, logical: str) -> str:
@@ -141,7 +152,7 @@ class Deployment:
         fitting = {
             logical: len(_last(name))
             for logical, (_, name) in self.resources.items()
-            if _last(name) in named
+            if _last(name) in named or _under(named, name)
         }
         if not fitting:
             return arn
@@ -152,6 +163,11 @@ class Deployment:
 
 def _listed(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
+
+
+def _under(pattern: str, name: str) -> bool:
+    """Is it a parameter that the pattern ends in a `*` for?"""
+    return pattern.endswith("/*") and f"parameter{name}".startswith(pattern[:-1])
 
 
 def _last(name: str) -> str:

@@ -16,6 +16,7 @@ from chalicelib.domain.operator import Role
 from chalicelib.domain.promotion import State, Step, advance
 from local.bulletin import Bulletin
 from local.heroku.client import SimulatorControls
+from local.installation import store
 from local.stack import LocalStack
 from tests.e2e.conftest import Person, Town, wait_until
 from tests.e2e.gossip import Gossip, GossipingHeroku
@@ -225,11 +226,9 @@ class Life:
         aws = self.stack.ministack.aws
         return aws.session.client(service, endpoint_url=aws.endpoint_url)  # type: ignore[call-overload]
 
-    def store_secret(self, secret: str, value: str, *, readers: tuple[str, ...]) -> None:
-        """Put a secret into Secrets Manager, and have those who know an older one read it anew."""
-        self.client("secretsmanager").put_secret_value(
-            SecretId=self.stack.outputs[secret], SecretString=value
-        )
+    def store_secret(self, parameter: str, value: str, *, readers: tuple[str, ...]) -> None:
+        """Put a secret into Parameter Store, and have those who know an older one read it anew."""
+        store(self.client("ssm"), parameter, value)
         for function in readers:
             self.stack.ministack.kill_lambda(self.stack.outputs[function])
 

@@ -8,11 +8,14 @@ from datetime import timedelta
 
 import requests
 
+from chalicelib.adapters.parameters import heroku_token, slack_webhook_url
+from chalicelib.adapters.totp import ParameterTotpSecrets
 from chalicelib.domain.audit import Action
 from chalicelib.domain.moment import spell
 from chalicelib.domain.operator import Caller, Role
 from chalicelib.domain.promotion import State
 from chalicelib.usecases.mark import MarkOrder
+from local.installation import STAGE
 from tests.e2e.conftest import ANSWER_SECONDS, wait_for_step, wait_until
 from tests.e2e.life import HTML, Careful, Life
 from tests.fakes import FakeClock
@@ -30,8 +33,8 @@ def slack_cannot_be_reached(life: Life) -> None:
 
 
 def store_webhook(life: Life, slack: str) -> None:
-    url = json.dumps({"webhook_url": f"{slack}{life.seeds['webhook']}"})
-    life.store_secret("SlackSecretId", url, readers=("NotifySlackFunction",))
+    url = f"{slack}{life.seeds['webhook']}"
+    life.store_secret(slack_webhook_url(STAGE), url, readers=("NotifySlackFunction",))
 
 
 def a_promotion_goes_live(life: Life) -> None:
@@ -233,12 +236,9 @@ def hoist_has_a_bug(life: Life) -> None:
     person, hoist = life.hire(), life.town.backdoor()
     operator = hoist.operators.get(person.name)
     assert operator is not None
-    sealed = hoist.aws.kms.encrypt(
-        KeyId=hoist.settings.hoist_totp_key_id,
-        Plaintext=str(life.seeds["not base32"]).encode(),
-        EncryptionContext={"operator": person.name},
-    )["CiphertextBlob"]
-    hoist.operators.put(replace(operator, totp_ciphertext=sealed))  # type: ignore[attr-defined]
+    totp_secrets = ParameterTotpSecrets(client=lambda: hoist.aws.ssm, stage=STAGE)
+    version = totp_secrets.put(person.name, str(life.seeds["not base32"]))
+    hoist.operators.put(replace(operator, totp_version=version))  # type: ignore[attr-defined]
     life.done(person.promote(person.mark(life.app("bug"), "dark_mode")["id"]), 500)
 
 
@@ -344,8 +344,8 @@ def the_heroku_token_is_stored_wrongly(life: Life) -> None:
     """After all has settled, for the worker is killed to forget the token that it knows."""
     token = str(life.seeds["heroku token"])
     readers = ("ApiFunction", "WorkFunction", "DriftFunction")
-    for stored in (token, json.dumps({"token": f"{token} {token}"})):
-        life.store_secret("HerokuSecretId", stored, readers=readers)
+    for stored in (json.dumps({"token": token}), f"{token} {token}"):
+        life.store_secret(heroku_token(STAGE), stored, readers=readers)
         person, promotion_id = life.promoted(life.app(f"no-token-{len(life.people)}"))
         wait_for_action(person, promotion_id, Action.ALERT)
         life.done(person("GET", f"/promotions/{promotion_id}/preflight"))

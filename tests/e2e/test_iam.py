@@ -4,8 +4,6 @@ MiniStack runs with `AUTH=true` and lets root assume any role that trusts a serv
 here is made with credentials of the deployed role itself, under the policies deployed to it.
 
 What MiniStack cannot show is checked in the policies alone:
-- It knows no condition key for KMS's encryption context, and `local/gaps.py` takes that condition
-  out of what is deployed here: it is read from `.chalice/policy-api.json`.
 - It judges calls to a table's stream and to a log group by other ARNs than AWS does, and refuses
   them to everybody but root.
 """
@@ -16,7 +14,6 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import pytest
-from botocore.exceptions import ClientError
 
 from infra.paths import CHALICE_DIRECTORY
 from tests.e2e.aws_calls import CALLS, Call
@@ -56,8 +53,8 @@ GRANTS: Mapping[str, Mapping[str, Actions]] = {
         "LocksTable": _of("dynamodb", "GetItem", "PutItem", "UpdateItem", "DeleteItem"),
         "OperatorsTable": _of("dynamodb", "GetItem", "UpdateItem", "Scan"),
         "TargetsTable": _of("dynamodb", "GetItem", "PutItem", "Scan"),
-        "TotpKey": _of("kms", "Decrypt"),
-        "HerokuSecret": _of("secretsmanager", "GetSecretValue"),
+        "TotpSecrets": _of("ssm", "GetParameter"),
+        "HerokuToken": _of("ssm", "GetParameter"),
         "WakesQueue": _of("sqs", "SendMessage"),
         **_logs("ApiLogs"),
     },
@@ -71,7 +68,7 @@ GRANTS: Mapping[str, Mapping[str, Actions]] = {
         "AuditTable": _of("dynamodb", "PutItem"),
         "LocksTable": _of("dynamodb", "GetItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
         "TargetsTable": _of("dynamodb", "GetItem"),
-        "HerokuSecret": _of("secretsmanager", "GetSecretValue"),
+        "HerokuToken": _of("ssm", "GetParameter"),
         "WakesQueue": _of(
             "sqs",
             "ReceiveMessage",
@@ -96,12 +93,12 @@ GRANTS: Mapping[str, Mapping[str, Actions]] = {
         "PromotionsTable": _of("dynamodb", "GetItem", "PutItem"),
         "AuditTable": _of("dynamodb", "PutItem"),
         "LocksTable": _of("dynamodb", "GetItem", "UpdateItem"),
-        "HerokuSecret": _of("secretsmanager", "GetSecretValue"),
+        "HerokuToken": _of("ssm", "GetParameter"),
         **_logs("DriftLogs"),
     },
     "notify_slack": {
         **_NOTICES,
-        "SlackSecret": _of("secretsmanager", "GetSecretValue"),
+        "SlackWebhook": _of("ssm", "GetParameter"),
         **_logs("NotifySlackLogs"),
     },
     "notify_on_call": {**_NOTICES, **_logs("NotifyOnCallLogs")},
@@ -153,21 +150,21 @@ LIMITS = (
         may=frozenset({"api", "authorize", "watch"}),
     ),
     Limit(
-        says="only the API opens TOTP secrets",
+        says="only the API reads TOTP secrets",
         actions=("*",),
-        on="TotpKey",
+        on="TotpSecrets",
         may=frozenset({"api"}),
     ),
     Limit(
         says="only who speaks to Heroku reads its token",
         actions=("*",),
-        on="HerokuSecret",
+        on="HerokuToken",
         may=frozenset({"api", "work", "drift"}),
     ),
     Limit(
         says="only who speaks to Slack reads its webhook",
         actions=("*",),
-        on="SlackSecret",
+        on="SlackWebhook",
         may=frozenset({"notify_slack"}),
     ),
     Limit(
@@ -195,7 +192,12 @@ LIMITS = (
     ),
     Limit(
         says="nobody replaces a secret",
-        actions=("secretsmanager:[!G]*", "kms:[!D]*", "kms:Di*"),
+        actions=("ssm:[!G]*",),
+        on="*",
+    ),
+    Limit(
+        says="nobody reads secrets by the dozen, or those of before",
+        actions=("ssm:GetParameters*", "ssm:GetParameterHistory"),
         on="*",
     ),
     Limit(
@@ -328,34 +330,3 @@ def test_a_call_that_is_denied_to_all_roles_is_a_call_that_works(
     deployment: Deployment, call: Call
 ) -> None:
     assert call.denied(deployment.root, decoy(deployment, call.on)) is None
-
-
-def test_a_totp_secret_opens_to_the_api_and_under_its_operators_name_only(
-    deployment: Deployment, principals: Mapping[str, Principal]
-) -> None:
-    key = deployment.name("TotpKey")
-    sealed = deployment.root("kms").encrypt(
-        KeyId=key, Plaintext=b"secret", EncryptionContext={"operator": "kim"}
-    )["CiphertextBlob"]
-    api = principals["api"]("kms")
-
-    opened = api.decrypt(CiphertextBlob=sealed, EncryptionContext={"operator": "kim"})
-    with pytest.raises(ClientError) as refused:
-        api.decrypt(CiphertextBlob=sealed, EncryptionContext={"operator": "sam"})
-
-    assert opened["Plaintext"] == b"secret"
-    assert refused.value.response["Error"]["Code"] == "InvalidCiphertextException"
-
-
-def test_the_api_uses_the_totp_key_under_somebodys_name_only() -> None:
-    policy = json.loads((CHALICE_DIRECTORY / "policy-api.json").read_text())
-
-    conditions = [
-        statement.get("Condition")
-        for statement in policy["Statement"]
-        if any(action.startswith("kms:") for action in statement["Action"])
-    ]
-
-    wanted = {"ForAnyValue:StringEquals": {"kms:EncryptionContextKeys": "operator"}}
-    assert conditions
-    assert all(condition == wanted for condition in conditions)

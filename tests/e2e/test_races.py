@@ -57,7 +57,7 @@ def test_of_parallel_promotes_with_one_code_one_is_accepted(town: Town, promotio
     hoist, code = town.backdoor(), person.code()
     # Its clients are made by one thread: making them is not safe in several.
     assert hoist.store.get(ids[0]) is not None
-    assert hoist.aws.kms
+    assert hoist.aws.ssm
     assert hoist.aws.sqs
 
     outcomes = at_once(CALLERS, lambda n: outcome(hoist, person, ids[n % promotions], code))

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from chalicelib.adapters.totp import ParameterTotpSecrets
 from chalicelib.domain.operator import Role
 from infra.paths import ROOT
 from local.directions import DemoOperator
 from local.heroku.client import SimulatorControls
+from local.installation import STAGE
 from local.seed import seed_operators
 from local.stack import LocalStack
 from tests.e2e.conftest import Person
@@ -114,15 +116,8 @@ def _enter(stack: LocalStack, role: Role, name: str) -> DemoOperator:
     """A new operator, whose codes nobody has used."""
     aws, outputs = stack.ministack.aws, stack.outputs
     dynamodb = aws.session.client("dynamodb", endpoint_url=aws.endpoint_url)
-    kms = aws.session.client("kms", endpoint_url=aws.endpoint_url)
-
-    def encrypt(operator: str, totp_secret: str) -> bytes:
-        return kms.encrypt(
-            KeyId=outputs["TotpKeyId"],
-            Plaintext=totp_secret.encode(),
-            EncryptionContext={"operator": operator},
-        )["CiphertextBlob"]
-
+    ssm = aws.session.client("ssm", endpoint_url=aws.endpoint_url)
+    keep = ParameterTotpSecrets(client=lambda: ssm, stage=STAGE).put
     operator = DemoOperator.invent(name)
-    seed_operators(dynamodb, outputs["OperatorsTable"], {role: operator}, encrypt)
+    seed_operators(dynamodb, outputs["OperatorsTable"], {role: operator}, keep)
     return operator

@@ -1,6 +1,5 @@
 """Engines that speak AWS's protocols, in this process."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,10 +9,13 @@ import pytest
 from moto import mock_aws
 
 from chalicelib.adapters.dynamodb import DynamoDBOperators, Tables
+from chalicelib.adapters.parameters import heroku_token
+from chalicelib.adapters.totp import ParameterTotpSecrets
 from chalicelib.settings import Settings
 from chalicelib.usecases.work import Wake
 from chalicelib.wire import events
 from local.heroku import Simulator
+from local.installation import store
 from tests.factories import KIM, an_operator
 from tests.fakes import FakeClock
 from tests.integration.kit import Doom, TestContainer
@@ -79,17 +81,14 @@ class Backstage:
 
 @pytest.fixture
 def backstage(aws: None, heroku: Simulator) -> Backstage:  # noqa: ARG001 - the engine behind it
-    """Tables, queue, key and secret in moto; a Heroku simulator; the operator kim."""
+    """Tables, queue and secrets in moto; a Heroku simulator; the operator kim."""
     names = make_tables(boto3.client("dynamodb"))
     queue = boto3.client("sqs").create_queue(
         QueueName="wakes.fifo",
         Attributes={"FifoQueue": "true"},
     )
-    key = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
-    secret = boto3.client("secretsmanager").create_secret(
-        Name="heroku",
-        SecretString=json.dumps({"token": heroku.token}),
-    )
+    ssm = boto3.client("ssm")
+    store(ssm, heroku_token("test"), heroku.token)
     settings = Settings(
         hoist_stage="test",
         hoist_promotions_table=names.promotions,
@@ -98,20 +97,13 @@ def backstage(aws: None, heroku: Simulator) -> Backstage:  # noqa: ARG001 - the 
         hoist_operators_table=names.operators,
         hoist_targets_table=names.targets,
         hoist_wakes_queue_url=queue["QueueUrl"],
-        hoist_totp_key_id=key,
-        hoist_heroku_secret_id=secret["ARN"],
         hoist_on_call_topic_arn="unused",
-        hoist_slack_secret_id="unused",
         heroku_api_url=heroku.url,
         hoist_runbook_url="https://example.invalid/runbook",
     )
     totp_secret = pyotp.random_base32()
-    sealed = boto3.client("kms").encrypt(
-        KeyId=key,
-        Plaintext=totp_secret.encode(),
-        EncryptionContext={"operator": KIM.name},
-    )
-    operator = an_operator(KIM, totp_ciphertext=sealed["CiphertextBlob"])
+    version = ParameterTotpSecrets(client=lambda: ssm, stage="test").put(KIM.name, totp_secret)
+    operator = an_operator(KIM, totp_version=version)
     DynamoDBOperators(Tables(names)).put(operator)
     return Backstage(
         heroku=heroku,

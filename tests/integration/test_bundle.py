@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.adapters.parameters import heroku_token, slack_webhook_url, totp_secret
 from infra import package as packaging
 from infra.errors import DeployError
 from infra.package import Bundle, package
@@ -25,7 +26,7 @@ from chalicelib.bootstrap import Container
 from chalicelib.adapters import aws, dynamodb, heroku, heartbeat, ids, secrets, sqs, totp
 from chalicelib.adapters import slack, sns
 import botocore.session
-for service in ("dynamodb", "kms", "secretsmanager", "sns", "sqs"):
+for service in ("dynamodb", "sns", "sqs", "ssm"):
     botocore.session.get_session().get_service_model(service)
 from chalicelib.wire import contract
 contract.check("AppName", "abc")
@@ -165,18 +166,19 @@ def test_no_policy_allows_everything(template: dict[str, Any]) -> None:
 
 def test_a_secret_is_read_only_by_who_uses_it(template: dict[str, Any]) -> None:
     readers = {
-        (name, statement["Resource"]["Fn::GetAtt"][0])
+        (name, statement["Resource"]["Fn::Sub"].partition(":parameter")[2])
         for name, role in resources(template, "AWS::IAM::Role").items()
         for policy in role["Policies"]
         for statement in policy["PolicyDocument"]["Statement"]
-        if "secretsmanager:GetSecretValue" in statement["Action"]
+        if "ssm:GetParameter" in statement["Action"]
     }
 
     assert readers == {
-        ("ApiHandlerRole", "HerokuSecret"),
-        ("WorkRole", "HerokuSecret"),
-        ("DriftRole", "HerokuSecret"),
-        ("NotifySlackRole", "SlackSecret"),
+        ("ApiHandlerRole", totp_secret("${Stage}", "*")),
+        ("ApiHandlerRole", heroku_token("${Stage}")),
+        ("WorkRole", heroku_token("${Stage}")),
+        ("DriftRole", heroku_token("${Stage}")),
+        ("NotifySlackRole", slack_webhook_url("${Stage}")),
     }
 
 

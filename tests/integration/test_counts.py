@@ -22,14 +22,14 @@ from infra.package import package
 
 #: The clients that each Lambda's first event makes. Each costs ten milliseconds or more.
 CLIENTS = {
-    "api: promote": ("dynamodb", "kms", "sqs"),
+    "api: promote": ("dynamodb", "sqs", "ssm"),
     "api: show": ("dynamodb",),
     "authorize": ("dynamodb",),
-    "work": ("dynamodb", "secretsmanager", "sqs"),
+    "work": ("dynamodb", "sqs", "ssm"),
     "watch": ("dynamodb", "sqs"),
-    "drift": ("dynamodb", "secretsmanager"),
+    "drift": ("dynamodb", "ssm"),
     "notify_on_call": ("sns",),
-    "notify_slack": ("secretsmanager",),
+    "notify_slack": ("ssm",),
 }
 #: Modules imported, the standard library's included.
 MODULES = {
@@ -117,16 +117,14 @@ def test_a_promotion_is_billed_no_more_than_it_was() -> None:
         "SQS: FIFO requests": 4,
     }
     assert {name for name in most if units[name] > most[name]} == set(), units
-    # KMS and Secrets Manager are asked once by a process, and remembered.
-    assert units["KMS: requests"] == units["Secrets Manager: requests"] == 0
+    # Secrets are read once by a process, and remembered.
+    assert units["KMS: requests"] == 0
 
 
 def test_what_stands_about_costs_no_more_than_it_did() -> None:
     assert standing() == {
         "CloudWatch: alarms' metrics": 30,
         "CloudWatch: dashboards": 1,
-        "KMS: keys": 1,
-        "Secrets Manager: secrets": 2,
     }
 
 

@@ -212,4 +212,4 @@ def test_a_promote_costs_seven_round_trips_cold_and_six_warm(backstage: Backstag
     # The promotion, the freezes, the target's policy, the operator.
     reads = ["dynamodb.GetItem"] * 4
     written = ["dynamodb.TransactWriteItems", "sqs.SendMessage"]
-    assert doom.calls == [*reads, "kms.Decrypt", *written, *reads, *written]
+    assert doom.calls == [*reads, "ssm.GetParameter", *written, *reads, *written]

@@ -1,39 +1,39 @@
 """The Heroku token: what is stored may be anything, and must not show."""
 
-import json
 from datetime import timedelta
 
 import boto3
 import pytest
 
 from chalicelib.adapters.aws import AwsClients
+from chalicelib.adapters.parameters import heroku_token
 from chalicelib.adapters.secrets import KEPT_FOR, TOKEN, KeptSecret
 from chalicelib.domain.errors import AccessDenied
 from tests.fakes import FakeClock
 
+NAME = heroku_token("test")
+
 
 @pytest.fixture
 def token(aws: None) -> KeptSecret:  # noqa: ARG001 - the engine that keeps it
-    boto3.client("secretsmanager").create_secret(Name="heroku", SecretString="{}")
     clients = AwsClients()
     return KeptSecret(
-        client=lambda: clients.secrets_manager,
-        secret_id="heroku",
-        member="token",
+        client=lambda: clients.ssm,
+        parameter=NAME,
         shape=TOKEN,
-        complaint=AccessDenied,
+        complaint=lambda name: AccessDenied(f"no token in {name}"),
         clock=FakeClock(),
     )
 
 
 def store(text: str) -> None:
-    boto3.client("secretsmanager").put_secret_value(SecretId="heroku", SecretString=text)
+    boto3.client("ssm").put_parameter(Name=NAME, Value=text, Type="SecureString", Overwrite=True)
 
 
 def test_the_stored_token_is_read_and_kept_for_a_while(token: KeptSecret) -> None:
-    store(json.dumps({"token": "HRKU-one\n"}))
+    store("HRKU-one\n")
     first = token()
-    store(json.dumps({"token": "HRKU-two"}))
+    store("HRKU-two")
 
     kept = token()
     token.clock.sleep(KEPT_FOR + timedelta(seconds=1))
@@ -43,28 +43,26 @@ def test_the_stored_token_is_read_and_kept_for_a_while(token: KeptSecret) -> Non
 
 
 def test_a_refused_token_is_read_anew(token: KeptSecret) -> None:
-    store(json.dumps({"token": "HRKU-one"}))
+    store("HRKU-one")
     token()
-    store(json.dumps({"token": "HRKU-two"}))
+    store("HRKU-two")
 
     token.forget()
 
     assert token() == "HRKU-two"
 
 
-@pytest.mark.parametrize(
-    "stored",
-    ["{}", "[]", "HRKU-bare", '{"token": ""}', '{"token": 7}', '{"token": "HRKU a\\r\\nb: c"}'],
-)
-def test_a_secret_without_a_usable_token_asks_for_one_and_does_not_show(
-    token: KeptSecret,
-    stored: str,
-) -> None:
-    store(stored)
-
-    with pytest.raises(AccessDenied) as denied:
+def test_a_token_that_nobody_has_stored_is_asked_for(token: KeptSecret) -> None:
+    with pytest.raises(AccessDenied, match=NAME):
         token()
 
-    assert "HRKU a" not in repr(denied.value) + repr(denied.value.__cause__)
-    assert "HRKU-bare" not in repr(denied.value) + repr(denied.value.__cause__)
-    assert "HRKU-bare" not in repr(token)
+
+@pytest.mark.parametrize("stored", [" ", '{"token": "HRKU-json"}', "HRKU a\r\nb: c", "HRKU-\u00e9"])
+def test_what_is_no_token_asks_for_one_and_does_not_show(token: KeptSecret, stored: str) -> None:
+    store(stored)
+
+    with pytest.raises(AccessDenied, match=NAME) as denied:
+        token()
+
+    shown = repr(denied.value) + repr(denied.value.__cause__) + repr(token)
+    assert "HRKU" not in shown

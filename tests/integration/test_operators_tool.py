@@ -14,7 +14,8 @@ from botocore.exceptions import EndpointConnectionError, NoCredentialsError, NoR
 from botocore.stub import Stubber
 
 from chalicelib.adapters.dynamodb import DynamoDBOperators, DynamoDBPromotionStore, Tables
-from chalicelib.adapters.totp import PyotpSecondFactor
+from chalicelib.adapters.parameters import totp_secret
+from chalicelib.adapters.totp import ParameterTotpSecrets, PyotpSecondFactor
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.operator import Caller, Operator, Role
 from chalicelib.usecases.authorize import Authorize
@@ -64,7 +65,6 @@ class Stage:
     """A deployed stage, and the tool at its door."""
 
     tables: Tables
-    key: str
     capsys: pytest.CaptureFixture[str]
 
     @property
@@ -74,8 +74,7 @@ class Stage:
     @property
     def outputs(self) -> dict[str, str]:
         names = vars(self.tables.names)
-        tables = {f"{name.capitalize()}Table": table for name, table in names.items()}
-        return tables | {"TotpKeyId": self.key}
+        return {f"{name.capitalize()}Table": table for name, table in names.items()}
 
     def __call__(self, words: str) -> Run:
         status = tool.main(["--stage", "prod", *words.split()])
@@ -92,7 +91,7 @@ class Stage:
 
     def accepts(self, run: Run, name: str = "kim") -> bool:
         """Does Hoist take a code of the printed second factor?"""
-        factor = PyotpSecondFactor(kms=lambda: boto3.client("kms"), key_id=self.key)
+        factor = PyotpSecondFactor(client=lambda: boto3.client("ssm"), stage="prod")
         totp = pyotp.parse_uri(run.uri)
         assert isinstance(totp, pyotp.TOTP)
         code, now = totp.at(START), FakeClock().now()
@@ -109,8 +108,7 @@ def stage(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Stage:
-    key = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
-    stage = Stage(tables, key, capsys)
+    stage = Stage(tables, capsys)
 
     def outputs(_aws: Aws, _stage: str) -> Mapping[str, str]:
         return stage.outputs
@@ -365,13 +363,33 @@ def test_secrets_are_printed_once_and_kept_nowhere(stage: Stage) -> None:
     assert "shown this once" in added.stdout
 
 
-def test_a_sealed_secret_opens_for_its_operator_only(stage: Stage) -> None:
+def test_of_an_operator_whose_secret_is_gone_that_is_told(stage: Stage) -> None:
     stage("add kim --role promoter")
-    copied = an_operator(SAM, totp_ciphertext=stage.operator().totp_ciphertext)
-    factor = PyotpSecondFactor(kms=lambda: boto3.client("kms"), key_id=stage.key)
+    factor = PyotpSecondFactor(client=lambda: boto3.client("ssm"), stage="prod")
 
-    with pytest.raises(Unavailable):
-        factor.timecode(copied, "123456", at=START)
+    for lost in (an_operator(SAM), an_operator(KIM, totp_version=2)):
+        with pytest.raises(Unavailable, match=f"secret of {lost.name} is not in Parameter Store"):
+            factor.timecode(lost, "123456", at=START)
+
+
+def test_who_is_entered_twice_keeps_their_second_factor(stage: Stage) -> None:
+    added = stage("add kim --role promoter")
+
+    again = stage("add kim --role promoter")
+
+    assert again.status == 1
+    assert stage.accepts(added)
+    history = boto3.client("ssm").get_parameter_history(Name=totp_secret("prod", "kim"))
+    assert len(history["Parameters"]) == 1
+
+
+def test_a_reset_that_was_broken_off_leaves_the_old_secret(stage: Stage) -> None:
+    added = stage("add kim --role promoter")
+    secrets = ParameterTotpSecrets(client=lambda: boto3.client("ssm"), stage="prod")
+
+    secrets.put("kim", pyotp.random_base32())
+
+    assert stage.accepts(added)
 
 
 # What goes wrong is told as a sentence
@@ -394,7 +412,7 @@ def stubbed(fill: Callable[[Stubber], None]) -> Aws:
 @pytest.mark.usefixtures("aws")
 def test_a_stacks_outputs_are_found_by_its_stage() -> None:
     stack = {"StackName": "hoist-prod", "StackStatus": "CREATE_COMPLETE", "CreationTime": START}
-    output = {"OutputKey": "TotpKeyId", "OutputValue": "arn:key"}
+    output = {"OutputKey": "WorkFunction", "OutputValue": "work"}
     aws = stubbed(
         lambda stubber: stubber.add_response(
             "describe_stacks",
@@ -403,7 +421,7 @@ def test_a_stacks_outputs_are_found_by_its_stage() -> None:
         ),
     )
 
-    assert stack_outputs(aws, "prod") == {"TotpKeyId": "arn:key"}
+    assert stack_outputs(aws, "prod") == {"WorkFunction": "work"}
 
 
 @pytest.mark.usefixtures("aws")

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 from botocore.session import Session, get_session
 from pynamodb.attributes import (
-    BinaryAttribute,
     BooleanAttribute,
     JSONAttribute,
     NumberAttribute,
@@ -204,7 +203,7 @@ class OperatorRow(Model):
     name = UnicodeAttribute(hash_key=True)
     role = UnicodeAttribute()
     token_sha256 = UnicodeAttribute()
-    totp_ciphertext = BinaryAttribute(legacy_encoding=False, null=True)
+    totp_version = NumberAttribute(default=0)
     up_to = UnicodeAttribute(null=True)
     disabled = BooleanAttribute(default=False)
     last_timecode = NumberAttribute(default=0)

@@ -52,7 +52,7 @@ def with_sam(stores: Stores) -> Stores:
     "operator",
     [
         an_operator(KIM),
-        an_operator(CONSOLE, totp_ciphertext=b"", up_to=Role.VIEWER),
+        an_operator(CONSOLE, totp_version=0, up_to=Role.VIEWER),
         an_operator(
             SAM,
             disabled=True,
@@ -164,12 +164,12 @@ def test_a_record_that_moved_gets_no_new_version(stores: Stores, moved: dict[str
 
 
 def added(operator: Operator) -> Revision[Operator]:
-    nobody = replace(operator, token_sha256="", totp_ciphertext=b"")
+    nobody = replace(operator, token_sha256="", totp_version=0)
     return revise(nobody, operator, Act(actor="aws:sam", action=Action.ADD_OPERATOR, at=START))
 
 
 def test_an_operator_is_entered(stores: Stores) -> None:
-    revision = added(an_operator(CONSOLE, totp_ciphertext=b""))
+    revision = added(an_operator(CONSOLE, totp_version=0))
 
     stores.operators.write(revision)
 

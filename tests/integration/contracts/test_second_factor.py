@@ -1,4 +1,4 @@
-"""`SecondFactor`, over the fake and over pyotp with KMS."""
+"""`SecondFactor`, over the fake and over pyotp with Parameter Store."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import pyotp
 import pytest
 from moto import mock_aws
 
-from chalicelib.adapters.totp import KmsTotpSealer, PyotpSecondFactor
+from chalicelib.adapters.totp import ParameterTotpSecrets, PyotpSecondFactor
 from chalicelib.domain.operator import Operator
 from chalicelib.ports import SecondFactor
 from tests.factories import an_operator
@@ -37,12 +37,11 @@ def phone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     with mock_aws():
-        kms = boto3.client("kms", region_name="eu-central-1")
-        key = kms.create_key()["KeyMetadata"]["KeyId"]
-        sealed = KmsTotpSealer(kms=lambda: kms, key_id=key).seal("kim", SECRET)
+        ssm = boto3.client("ssm", region_name="eu-central-1")
+        version = ParameterTotpSecrets(client=lambda: ssm, stage="test").put("kim", SECRET)
         yield Phone(
-            PyotpSecondFactor(kms=lambda: kms, key_id=key),
-            an_operator(totp_ciphertext=sealed),
+            PyotpSecondFactor(client=lambda: ssm, stage="test"),
+            an_operator(totp_version=version),
             pyotp.TOTP(SECRET).generate_otp,
         )
 

@@ -39,14 +39,15 @@ LATER = START + timedelta(minutes=15)
 
 
 @dataclass
-class FakeSealer:
-    """Seals so that a test can see for whom."""
+class FakeTotpSecrets:
+    """Keeps secrets where a test can see them, each one's versions in order."""
 
-    sealed: list[str] = field(default_factory=list)
+    kept: dict[str, list[str]] = field(default_factory=dict)
 
-    def seal(self, operator: str, totp_secret: str) -> bytes:
-        self.sealed.append(totp_secret)
-        return f"sealed for {operator}".encode()
+    def put(self, operator: str, totp_secret: str) -> int:
+        versions = self.kept.setdefault(operator, [])
+        versions.append(totp_secret)
+        return len(versions)
 
 
 @dataclass
@@ -55,10 +56,11 @@ class Office:
 
     operators: FakeOperators = field(default_factory=FakeOperators)
     clock: FakeClock = field(default_factory=FakeClock)
-    sealer: FakeSealer = field(default_factory=FakeSealer)
+    totp_secrets: FakeTotpSecrets = field(default_factory=FakeTotpSecrets)
 
     def kim_is(self, **fields: object) -> Operator:
-        operator = an_operator(KIM, **fields)
+        version = self.totp_secrets.put("kim", "OLDTOTP")
+        operator = an_operator(KIM, totp_version=version, **fields)
         self.operators.put(operator)
         return operator
 
@@ -73,7 +75,9 @@ class Office:
         return [each.entry for each in stored]
 
     def add(self, name: str = "kim", role: Role = Role.PROMOTER, **fields: Role) -> Operator:
-        enter = AddOperator(operators=self.operators, clock=self.clock, sealer=self.sealer)
+        enter = AddOperator(
+            operators=self.operators, clock=self.clock, totp_secrets=self.totp_secrets
+        )
         return enter(NewOperator(name=name, role=role, **fields), KIMS, actor="aws:sam")
 
     def rotate(self, name: str = "kim") -> Operator:
@@ -81,7 +85,9 @@ class Office:
         return change(name, KIMS, actor="aws:sam")
 
     def reset(self, name: str = "kim") -> Operator:
-        change = ResetTotp(operators=self.operators, clock=self.clock, sealer=self.sealer)
+        change = ResetTotp(
+            operators=self.operators, clock=self.clock, totp_secrets=self.totp_secrets
+        )
         return change(name, KIMS, actor="aws:sam")
 
     def disable(self, name: str = "kim") -> Operator:
@@ -154,12 +160,14 @@ CHANGES: list[Callable[[Office], Operator]] = [
 
 
 class TestAdd:
-    def test_a_new_operator_is_kept_with_a_hash_and_a_sealed_secret(self, office: Office) -> None:
+    def test_a_new_operator_is_kept_with_a_hash_and_the_secrets_version(
+        self, office: Office
+    ) -> None:
         operator = office.add()
 
         assert office.kim == operator
         assert operator.owns("kims-token")
-        assert operator.totp_ciphertext == b"sealed for kim"
+        assert (operator.totp_version, office.totp_secrets.kept) == (1, {"kim": ["KIMSTOTP"]})
         assert (operator.role, operator.version) == (Role.PROMOTER, 1)
 
     def test_a_new_operator_may_call(self, office: Office) -> None:
@@ -170,8 +178,8 @@ class TestAdd:
     def test_a_service_has_no_second_factor(self, office: Office) -> None:
         operator = office.add("console", Role.SERVICE, up_to=Role.VIEWER)
 
-        assert (operator.totp_ciphertext, operator.up_to) == (b"", Role.VIEWER)
-        assert office.sealer.sealed == []
+        assert (operator.totp_version, operator.up_to) == (0, Role.VIEWER)
+        assert office.totp_secrets.kept == {}
 
     def test_who_was_added_as_what_by_whom_is_audited(self, office: Office) -> None:
         office.add()
@@ -236,7 +244,8 @@ class TestByHand:
 
         operator = office.reset()
 
-        assert operator.totp_ciphertext == b"sealed for kim"
+        assert office.totp_secrets.kept["kim"] == ["OLDTOTP", "KIMSTOTP"]
+        assert operator.totp_version == 2
         assert unlocked(operator) == operator
 
     def test_after_a_reset_only_a_later_code_than_the_last_is_right(self, office: Office) -> None:
@@ -264,7 +273,7 @@ class TestByHand:
         error = rejected(lambda: office.reset("console"))
 
         assert error.code is Code.INVALID_REQUEST
-        assert office.sealer.sealed == []
+        assert office.totp_secrets.kept == {}
 
     def test_who_is_disabled_is_nobody_until_enabled(self, office: Office) -> None:
         office.kim_is()
