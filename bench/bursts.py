@@ -268,10 +268,8 @@ def _good(after: Outcome, targets: int) -> bool:
         )
         return after.seconds <= bound
     if (after.promotions, targets) == (100, 1):
-        calls = after.calls / after.promotions
-        return after.releases / after.promotions <= RELEASES_GOAL and (
-            calls <= CALLS_GOAL or after.releasing > 0
-        )
+        each = after.promotions
+        return after.releases / each <= RELEASES_GOAL and after.calls / each <= CALLS_GOAL
     return True
 
 

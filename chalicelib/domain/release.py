@@ -72,8 +72,8 @@ class TargetView:
 
     #: Newest first; at least down to the lowest baseline asked for.
     releases: tuple[Release, ...]
-    #: The app's config vars. During a release phase they may still be the old ones. Not needed
-    #: where all promotions await the newest release.
+    #: The app's config vars. During a release phase they may still be the old ones. Empty where no
+    #: promotion needed them.
     config_vars: Mapping[str, str] = field(default_factory=dict)
     #: What all config vars of the app take together; unknown where they were not read.
     config_bytes: int | None = None
@@ -104,6 +104,11 @@ class TargetView:
         """Tell whether the newest release is the promotion's own and runs: only time helps."""
         running = self.running
         return running is not None and running.version == promotion.release_version
+
+    def needs_config(self, promotion: Promotion) -> bool:
+        """Tell whether the app's config vars have a say: not while a release is waited for."""
+        queued_behind = self.running is not None and promotion.step is Step.QUEUED
+        return not (queued_behind or self.awaited_by(promotion))
 
     def carries(self, release: Release, promotion: Promotion) -> bool | None:
         """Tell whether the release carries the promotion's value; `None` where that is unknown."""

@@ -28,7 +28,7 @@ def view_of(
     """Read the target: releases, config vars, and of the releases that matter their own.
 
     What is read of single releases is left in `carried`, which spares the next reading. The
-    config vars are left out where all promotions await the newest release and nobody needs them.
+    config vars are left out where no promotion needs them (`config_needed`: somebody else does).
     """
     open_ = [promotion for promotion in promotions if not promotion.state.terminal]
     baselines = [p.baseline_version for p in open_ if p.baseline_version is not None]
@@ -36,7 +36,7 @@ def view_of(
         releases=apps.releases(target, after=min(baselines, default=None)),
         carried=carried,
     )
-    if not config_needed and all(view.awaited_by(promotion) for promotion in promotions):
+    if not (config_needed or any(view.needs_config(promotion) for promotion in promotions)):
         return view
     config = apps.config(target)
     view = replace(view, config_vars=config.flags, config_bytes=config.size_bytes)

@@ -123,7 +123,7 @@ def test_a_promotion_is_billed_no_more_than_it_was() -> None:
 
 def test_what_stands_about_costs_no_more_than_it_did() -> None:
     assert standing() == {
-        "CloudWatch: alarms' metrics": 30,
+        "CloudWatch: alarms' metrics": 19,
         "CloudWatch: dashboards": 1,
     }
 
@@ -133,6 +133,13 @@ def test_a_hundred_promotions_at_one_target_take_four_releases_and_eighteen_call
 
     assert outcome.releases <= 4
     assert outcome.calls <= 18
+
+
+def test_a_hundred_behind_a_release_phase_of_a_minute_take_half_a_call_each() -> None:
+    outcome = burst(100, 1, lambda _: timedelta(minutes=1), hoist)
+
+    assert outcome.releases <= 4
+    assert outcome.calls <= 50
 
 
 def test_what_one_look_could_not_send_is_looked_at_again_within_seconds() -> None:

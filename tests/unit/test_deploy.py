@@ -10,16 +10,18 @@ from infra.template import merge_template
 OUTPUTS = {name: f"the {name}" for name in merge_template()["Outputs"]}
 
 
-def test_whoever_deploys_is_told_of_what_the_stack_says_and_of_nothing_else() -> None:
+def test_whoever_deploys_is_told_of_what_the_stack_says_and_where_secrets_go() -> None:
     words = {word for _, word, _, _ in string.Formatter().parse(NEXT_STEPS + LEADS_NOWHERE) if word}
 
-    assert words - {"stage"} <= OUTPUTS.keys()
+    assert words - OUTPUTS.keys() == {"stage", "heroku_token", "slack_webhook_url"}
 
 
 def test_what_is_to_be_typed_names_the_stage() -> None:
     steps = next_steps("dev", OUTPUTS)
 
     assert "make operator STAGE=dev" in steps
+    assert "--name /hoist/dev/heroku-token " in steps
+    assert "--name /hoist/dev/slack-webhook-url " in steps
     assert "make deploy STAGE=dev ON_CALL_EMAIL=" in steps
     assert "-d '{}'" in steps
 

@@ -148,6 +148,35 @@ def test_a_promotion_whose_release_is_not_known_awaits_none() -> None:
     assert not shows(SUCCEEDED, SUCCEEDED).awaited_by(taken())
 
 
+@pytest.mark.parametrize(
+    ("promotion", "statuses", "needed"),
+    [
+        (queued(), [SUCCEEDED, PENDING], False),
+        (queued(), [SUCCEEDED, SUCCEEDED], True),
+        (released(2), [SUCCEEDED, PENDING], False),
+        (released(2), [SUCCEEDED, SUCCEEDED], True),
+        (released(2), [SUCCEEDED, FAILED, PENDING], True),
+        (taken(), [SUCCEEDED, PENDING], True),
+    ],
+)
+def test_config_vars_are_needed_but_where_a_release_is_waited_for(
+    promotion: Promotion,
+    statuses: list[ReleaseStatus],
+    needed: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    assert shows(*statuses).needs_config(promotion) is needed
+
+
+@pytest.mark.parametrize("config", [ON, OFF, {}])
+@pytest.mark.parametrize("carried", [ON, OFF, {}])
+def test_of_what_is_queued_behind_a_running_release_config_vars_prove_nothing(
+    config: Mapping[str, str], carried: Mapping[str, str]
+) -> None:
+    view = shows(SUCCEEDED, PENDING, config_vars=config, v1=carried)
+
+    assert judge(queued(), view, now=LATE) == Behind(release=release(view, 2))
+
+
 @pytest.mark.parametrize(("held", "carried"), [(ON, True), (OFF, False), ({}, False)])
 def test_a_release_carries_the_value_that_its_own_config_vars_hold(
     held: Mapping[str, str],
