@@ -40,8 +40,8 @@ def api_url(ministack_url: str, api_id: str) -> str:
 def _put_aside_what_it_misjudges(alarm: dict[str, Any]) -> None:
     """Let such an alarm stay in INSUFFICIENT_DATA: better than one that says what is not so.
 
-    MiniStack refuses metric math. And it judges an alarm by its metric of all dimensions: one
-    function's error would ring the alarm of every function.
+    MiniStack refuses metric math. And it judges an alarm by its metric of all dimensions: any
+    function's error would ring the alarm of the worker.
     """
     if alarm.pop("Metrics", None):
         alarm |= {"MetricName": "MetricMath", "Period": 60, "Statistic": "Maximum"}

@@ -71,6 +71,13 @@ def test_a_silent_watchdog_is_noticed_and_its_return_too(town: Town) -> None:
     assert "docs/runbook.md#alarm-watchdog-silent" in heard[-2].message["AlarmDescription"]
 
 
+def test_a_comparison_for_drift_that_ends_is_heard_by_the_alarm_on_its_silence(town: Town) -> None:
+    town.invoke("DriftFunction")
+
+    # Missing data are bad news there: only a comparison's end can make it OK.
+    wait_for_state(town, "drift-silent", "OK", within_seconds=SEEN_WITHIN_SECONDS)
+
+
 def test_something_in_a_queue_for_the_dead_rings_until_it_is_gone(town: Town) -> None:
     aws = town.stack.ministack.aws
     sqs = aws.session.client("sqs", endpoint_url=aws.endpoint_url)

@@ -113,6 +113,16 @@ def events_of(function: str, template: dict[str, Any]) -> list[dict[str, Any]]:
     return [*of_type(template, "AWS::Serverless::Function")[function].get("Events", {}).values()]
 
 
+def called_by(kind: str, template: dict[str, Any]) -> set[str]:
+    """The functions that such events call."""
+    functions = of_type(template, "AWS::Serverless::Function")
+    return {
+        function
+        for function in functions
+        if any(event["Type"] == kind for event in events_of(function, template))
+    }
+
+
 def stands_behind_the_api(function: str, template: dict[str, Any]) -> bool:
     """Does API Gateway call it, for an answer or to learn who asks?"""
     return f"${{{function}.Arn}}/invocations" in json.dumps(the_api(template)["DefinitionBody"])
@@ -201,17 +211,24 @@ def test_nothing_is_left_unnoticed_but_a_stream_that_is_not_read(template: dict[
     }
 
     assert unnoticed == {
-        (function, Trouble.NOT_CALLED)
-        for function in NOTICED
-        if any(event["Type"] == "DynamoDB" for event in events_of(function, template))
+        (function, Trouble.NOT_CALLED) for function in called_by("DynamoDB", template)
     }
 
 
-#: What is called by a schedule, and the use case that it calls.
+#: What is called by a schedule, and the use case that it calls in turn.
 SCHEDULES: Mapping[str, tuple[Callable[..., object], str]] = {
     "Watch": (app.watch, "watch"),
     "Drift": (app.drift, "watch_drift"),
 }
+
+
+#: What reads the audit table's stream.
+STREAMS = ("NotifyOnCall", "NotifySlack")
+
+
+def test_what_holds_for_schedules_and_streams_is_asked_of_each(template: dict[str, Any]) -> None:
+    assert called_by("Schedule", template) == SCHEDULES.keys()
+    assert called_by("DynamoDB", template) == set(STREAMS)
 
 
 def dies() -> None:
@@ -264,7 +281,7 @@ def test_silence_is_longer_than_one_call_that_is_lost(
     assert alarms[name]["EvaluationPeriods"] >= 2
 
 
-@pytest.mark.parametrize("function", ["NotifyOnCall", "NotifySlack"])
+@pytest.mark.parametrize("function", STREAMS)
 def test_notices_are_late_long_before_they_are_given_up(
     function: str, alarms: dict[str, Any], template: dict[str, Any]
 ) -> None:
@@ -297,21 +314,27 @@ def test_where_a_function_does_not_answer_api_gateway_answers_a_5xx(
     assert len(statuses) >= 3
 
 
-def test_the_runbook_says_by_which_alarms_each_function_is_noticed(
+def test_the_runbook_says_by_what_each_function_is_noticed(
+    alarms: dict[str, Any],
     template: dict[str, Any],
 ) -> None:
     runbook = (ROOT / "docs" / "runbook.md").read_text()
     section = runbook.partition("### A function fails\n")[2].partition("\n### ")[0]
     rows = dict(re.findall(r"^\| `([\w-]+)` \| (.*?) \|", section, re.MULTILINE))
 
-    said = {name: set(re.findall(r"`alarm-([\w-]+)`", row)) for name, row in rows.items()}
+    said = {name: set(re.findall(r"`(alarm-[\w-]+)`", row)) for name, row in rows.items()}
 
     assert said == {
         called_in_its_log(function, template): {
-            name for names in troubles.values() for name in names
+            entry_of(alarms[name]) for names in troubles.values() for name in names
         }
         for function, troubles in NOTICED.items()
     }
+
+
+def entry_of(alarm: Mapping[str, Any]) -> str:
+    """The runbook entry that an alarm leads to."""
+    return spelled(alarm["AlarmDescription"]).rpartition("#")[2]
 
 
 def called_in_its_log(function: str, template: dict[str, Any]) -> str:
