@@ -73,6 +73,8 @@ FREE = {
     "CloudWatch: dashboards": 3,
     "CloudWatch: GB of logs": 5,
 }
+#: Dollars that an idle month has to stay below, in such an account.
+IDLE_GOAL = 1.0
 #: Seconds that a call takes, which a Lambda is billed for while it waits.
 AWS_CALL, HEROKU_CALL = 0.010, 0.200
 #: How many receivers Lambda keeps at a queue in which nothing is, each for twenty seconds a time.
@@ -374,15 +376,17 @@ def show_idle(month: Units) -> None:
     print(f"| **in all** | | **{dollars(month):.2f}** | **{dollars(month, free=True):.2f}** |")
 
 
-def main() -> None:
-    """Print the tables."""
+def main() -> int:
+    """Print the tables. Exit status 1: an idle month costs a dollar, or more."""
     parser = argparse.ArgumentParser(prog="python -m bench.cost", description=main.__doc__)
     parser.add_argument("--burst", type=int, default=100, help="promotions at one target at once")
     parser.add_argument("--targets", type=int, default=10, help="that drift is looked for at")
     arguments = parser.parse_args()
     show_promotions({size: burst(size) for size in (1, arguments.burst)})
-    show_idle(idle(arguments.targets))
+    month = idle(arguments.targets)
+    show_idle(month)
+    return int(dollars(month, free=True) >= IDLE_GOAL)
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

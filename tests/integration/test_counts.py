@@ -15,8 +15,8 @@ from bench.accept import a_promote, contest
 from bench.aws import Call, Reply, by_moto
 from bench.bursts import burst, hoist
 from bench.cold import Start, subjects, unpacked
+from bench.cost import IDLE_GOAL, dollars, idle, standing
 from bench.cost import burst as billed
-from bench.cost import standing
 from bench.site import Site, site
 from infra.package import package
 
@@ -126,6 +126,10 @@ def test_what_stands_about_costs_no_more_than_it_did() -> None:
         "CloudWatch: alarms' metrics": 19,
         "CloudWatch: dashboards": 1,
     }
+
+
+def test_an_idle_month_costs_less_than_a_dollar() -> None:
+    assert dollars(idle(targets=2), free=True) < IDLE_GOAL
 
 
 def test_a_hundred_promotions_at_one_target_take_four_releases_and_eighteen_calls() -> None:
