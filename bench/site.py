@@ -154,8 +154,8 @@ def _deploy(heroku: Simulator, slack_url: str, totp_secret: str) -> Settings:
     ssm = boto3.client("ssm")
     store(ssm, heroku_token(STAGE), heroku.token)
     store(ssm, slack_webhook_url(STAGE), slack_url)
-    version = ParameterTotpSecrets(client=lambda: ssm, stage=STAGE).put(KIM.name, totp_secret)
-    operator = an_operator(KIM, totp_version=version)
+    reference = ParameterTotpSecrets(client=lambda: ssm, stage=STAGE).put(KIM.name, totp_secret)
+    operator = an_operator(KIM, totp_reference=reference)
     DynamoDBOperators(Tables(names)).put(operator)
     return Settings(
         hoist_stage=STAGE,

@@ -322,10 +322,10 @@ class SecondFactor(Protocol):
 class TotpSecrets(Protocol):
     """Keeps operators' TOTP secrets, for a `SecondFactor` to read."""
 
-    def put(self, operator: str, totp_secret: str) -> int:
-        """Keep the secret, and return its version: greater than 0 and all before.
+    def put(self, operator: str, totp_secret: str) -> str:
+        """Keep the secret, and return a reference to it that fits no other.
 
-        It counts from when the operator's record names the version. Those before are kept, too.
+        It counts from when the operator's record refers to it. Those before are kept, too.
         """
         ...
 

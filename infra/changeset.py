@@ -24,8 +24,8 @@ CORPSES = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"})
 UNBORN = "REVIEW_IN_PROGRESS"
 
 DELETE_IT = """\
-It was never created whole. Delete what is left of it, then deploy again. Tables, key and secret
-are kept; what they hold is yours to move or to drop.
+It was never created whole. Delete what is left of it, then deploy again. Its tables are
+kept; what they hold is yours to move or to drop.
   aws cloudformation delete-stack --stack-name {name}
   aws cloudformation wait stack-delete-complete --stack-name {name}"""
 WATCH_IT = """\

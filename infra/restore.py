@@ -37,8 +37,8 @@ AWS credentials and region are those of the AWS CLI (AWS_PROFILE, AWS_DEFAULT_RE
   dynamodb:PutItem, DeleteItem,
     DescribeContinuousBackups              on its tables
   dynamodb:RestoreTableToPointInTime, and what AWS asks for with it, on both
-A copy holds the hashes of all operators' tokens. It is written
-for your eyes only (mode 600): keep it so, and delete it when it is not needed any more.
+A copy holds the hashes of all operators' tokens. It is written for your eyes only (mode 600):
+keep it so, and delete it when it is not needed any more.
 """
 
 #: What answers requests, and all that acts by itself.

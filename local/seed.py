@@ -31,11 +31,11 @@ def seed_operators(
     dynamodb: "DynamoDBClient",
     table: str,
     operators: Mapping[str, DemoOperator],
-    keep: Callable[[str, str], int],
+    keep: Callable[[str, str], str],
 ) -> None:
-    """Enter the operators, by role, unless an entry has their token.
+    """Enter the operators, by role, unless an entry has their token and a second factor.
 
-    `keep(operator's name, TOTP secret)` keeps the second factor, and returns its version.
+    `keep(operator's name, TOTP secret)` keeps the second factor, and returns a reference to it.
     """
     for role, operator in operators.items():
         secret = operator.token.partition(".")[2]
@@ -44,12 +44,12 @@ def seed_operators(
             TableName=table, Key={"name": {"S": operator.name}}, ConsistentRead=True
         ).get("Item")
         # An entry with another token is of a stack whose local.json was lost.
-        if stored is None or stored["token_sha256"] != {"S": digest}:
+        if not stored or stored["token_sha256"] != {"S": digest} or "totp_reference" not in stored:
             item: dict[str, AttributeValueTypeDef] = {
                 "name": {"S": operator.name},
                 "role": {"S": role},
                 "token_sha256": {"S": digest},
-                "totp_version": {"N": str(keep(operator.name, operator.totp_secret))},
+                "totp_reference": {"S": keep(operator.name, operator.totp_secret)},
                 "disabled": {"BOOL": False},
                 "last_timecode": {"N": "0"},
                 "failures": {"N": "0"},

@@ -58,6 +58,6 @@ def an_operator(caller: Caller = KIM, **kwargs: Any) -> Operator:  # noqa: ANN40
         "name": caller.name,
         "role": caller.role,
         "token_sha256": hashlib.sha256(b"secret").hexdigest(),
-        "totp_version": 1,
+        "totp_reference": "1:digest",
     }
     return Operator(**(wanted | kwargs))

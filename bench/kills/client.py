@@ -125,7 +125,7 @@ def hired(office: Office, api: str, name: str) -> Client:
             name=name,
             role=Role.PROMOTER,
             token_sha256=hashlib.sha256(secret.encode()).hexdigest(),
-            totp_version=office.totp_secrets.put(name, made.totp_secret),
+            totp_reference=office.totp_secrets.put(name, made.totp_secret),
         )
     )
     return Client(api=api, operator=made)

@@ -17,5 +17,5 @@ def slack_webhook_url(stage: str) -> str:
 
 
 def totp_secret(stage: str, operator: str) -> str:
-    """An operator's TOTP secret, in base32. Its version counts, not only its name."""
+    """An operator's TOTP secret, in base32: the version that their record refers to."""
     return f"/hoist/{stage}/totp/{operator}"

@@ -1,5 +1,6 @@
 """TOTP by pyotp; the secrets are in Parameter Store, encrypted with KMS."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,12 +26,12 @@ class PyotpSecondFactor:
     """`SecondFactor` by pyotp.
 
     A secret once read stays in this process's memory, so that a warm promote asks Parameter Store
-    nothing; another version is read anew.
+    nothing; one that another reference names is read anew.
     """
 
     client: "Callable[[], SSMClient]"
     stage: str
-    _secrets: dict[str, str] = field(default_factory=dict, repr=False)
+    _secrets: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)
 
     def timecode(self, operator: Operator, code: str, *, at: datetime) -> int | None:
         """The step that the code belongs to, within one of now."""
@@ -41,24 +42,33 @@ class PyotpSecondFactor:
             return None
 
     def _secret(self, operator: Operator) -> str:
-        # The version that the record names: a newer one counts from when the record says so.
-        name = f"{parameter_of(self.stage, operator.name)}:{operator.totp_version}"
-        if name not in self._secrets:
-            self._secrets[name] = self._read(name, operator)
-        return self._secrets[name]
+        key = operator.name, operator.totp_reference
+        if key not in self._secrets:
+            self._secrets[key] = self._read(operator)
+        return self._secrets[key]
 
-    def _read(self, name: str, operator: Operator) -> str:
+    def _read(self, operator: Operator) -> str:
+        """The secret that the operator's record refers to. Raises `Unavailable`: it is gone."""
+        version = operator.totp_reference.partition(":")[0]
+        secret = self._stored(operator.name, version) if version else None
+        # Deleted and made anew, a parameter begins with version 1 again: that one is another.
+        if secret is None or _reference(version, secret) != operator.totp_reference:
+            detail = (
+                f"The TOTP secret of {operator.name} is not in Parameter Store. Who deploys Hoist "
+                "can give a new one: they `reset` the operator."
+            )
+            raise Unavailable(detail)
+        return secret
+
+    def _stored(self, name: str, version: str) -> str | None:
         client = self.client()
         known = client.exceptions
+        parameter = f"{parameter_of(self.stage, name)}:{version}"
         with translated("Parameter Store"):
             try:
-                answer = client.get_parameter(Name=name, WithDecryption=True)
-            except (known.ParameterNotFound, known.ParameterVersionNotFound) as error:
-                detail = (
-                    f"The TOTP secret of {operator.name} is not in Parameter Store. Who deploys "
-                    "Hoist can give a new one: they `reset` the operator."
-                )
-                raise Unavailable(detail) from error
+                answer = client.get_parameter(Name=parameter, WithDecryption=True)
+            except (known.ParameterNotFound, known.ParameterVersionNotFound):
+                return None
         return answer["Parameter"]["Value"]
 
 
@@ -69,8 +79,8 @@ class ParameterTotpSecrets:
     client: "Callable[[], SSMClient]"
     stage: str
 
-    def put(self, operator: str, totp_secret: str) -> int:
-        """Keep the secret as a new version, and return which."""
+    def put(self, operator: str, totp_secret: str) -> str:
+        """Keep the secret as a new version; the reference names that and the secret's digest."""
         with translated("Parameter Store"):
             answer = self.client().put_parameter(
                 Name=parameter_of(self.stage, operator),
@@ -78,4 +88,9 @@ class ParameterTotpSecrets:
                 Type="SecureString",
                 Overwrite=True,
             )
-        return answer["Version"]
+        return _reference(str(answer["Version"]), totp_secret)
+
+
+def _reference(version: str, secret: str) -> str:
+    """As with a token: the secret is random, so a plain hash cannot be turned back."""
+    return f"{version}:{hashlib.sha256(secret.encode()).hexdigest()}"

@@ -95,7 +95,7 @@ class TryAgain(HoistError):
 
 
 class Unavailable(TryAgain):
-    """A part of Hoist itself (its tables, its queue, its keys) does not answer right now."""
+    """A part of Hoist itself (its tables, its queue, its secrets) does not answer right now."""
 
 
 class Ambiguous(TryAgain):

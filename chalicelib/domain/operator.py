@@ -60,9 +60,9 @@ class Operator:
     name: str
     role: Role
     token_sha256: str
-    #: Which version of the TOTP secret that is kept under the operator's name counts. A service has
-    #: none: 0.
-    totp_version: int
+    #: Which of the TOTP secrets that were kept under the operator's name counts, as `TotpSecrets`
+    #: says it. A service has none: no text.
+    totp_reference: str
     #: Of a service: the highest role that it may use for others.
     up_to: Role = Role.PROMOTER
     disabled: bool = False

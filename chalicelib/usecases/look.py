@@ -187,7 +187,8 @@ class Look:
             visit.target,
             wanted,
             carried=visit.carried,
-            config_needed=False,
+            # What was refused may have been they: nothing else shows whether they still are.
+            config_needed=visit.lease.denied is Denied.READ,
         )
 
     def _record(self, visit: Visit, promotion: Promotion, verdict: Verdict) -> bool:

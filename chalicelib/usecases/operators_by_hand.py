@@ -82,7 +82,9 @@ class AddOperator(_ByHand):
             name=new.name,
             role=new.role,
             token_sha256=token_digest(credentials.token_secret),
-            totp_version=0 if service else self.totp_secrets.put(new.name, credentials.totp_secret),
+            totp_reference=(
+                "" if service else self.totp_secrets.put(new.name, credentials.totp_secret)
+            ),
             up_to=new.up_to,
         )
         facts = {"role": new.role} | ({"up_to": new.up_to} if service else {})
@@ -120,10 +122,10 @@ class ResetTotp(_ByHand):
     def __call__(self, name: str, credentials: Credentials, *, actor: str) -> Operator:
         if wanted(self.operators, name).role is Role.SERVICE:
             raise Rejected(Code.INVALID_REQUEST, f"{name} is a service: it has no second factor.")
-        version = self.totp_secrets.put(name, credentials.totp_secret)
+        reference = self.totp_secrets.put(name, credentials.totp_secret)
         return self._changed(
             name,
-            lambda operator: replace(unlocked(operator), totp_version=version),
+            lambda operator: replace(unlocked(operator), totp_reference=reference),
             self._act(actor, Action.RESET_TOTP),
         )
 

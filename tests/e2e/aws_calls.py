@@ -161,7 +161,7 @@ def _on_indexes() -> Iterator[Call]:
                 yield Call(action=f"dynamodb:{verb}", on=f"{table}/index/{name}", make=make)
 
 
-# Queues, the topic, secrets and the key
+# Queues, the topic and secrets
 
 
 def _send(aws: Principal, url: str) -> object:

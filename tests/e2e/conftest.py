@@ -172,7 +172,7 @@ class Town:
                 name=made.name,
                 role=role,
                 token_sha256=hashlib.sha256(secret.encode()).hexdigest(),
-                totp_version=totp_secrets.put(made.name, made.totp_secret),
+                totp_reference=totp_secrets.put(made.name, made.totp_secret),
             ),
         )
         return Person(self.stack.api, made.token, made.totp_secret)

@@ -237,8 +237,8 @@ def hoist_has_a_bug(life: Life) -> None:
     operator = hoist.operators.get(person.name)
     assert operator is not None
     totp_secrets = ParameterTotpSecrets(client=lambda: hoist.aws.ssm, stage=STAGE)
-    version = totp_secrets.put(person.name, str(life.seeds["not base32"]))
-    hoist.operators.put(replace(operator, totp_version=version))  # type: ignore[attr-defined]
+    reference = totp_secrets.put(person.name, str(life.seeds["not base32"]))
+    hoist.operators.put(replace(operator, totp_reference=reference))  # type: ignore[attr-defined]
     life.done(person.promote(person.mark(life.app("bug"), "dark_mode")["id"]), 500)
 
 

@@ -92,7 +92,7 @@ def put_the_word_where_hoist_does_not(life: Life, logs: Path) -> None:
     """Say it by hand where a life has no reason to, so that it is everywhere."""
     put_the_word_into_an_answers_headers(life)
     put_the_word_into_logs(life, logs)
-    word = {"name": life.word, "role": Role.VIEWER, "token_sha256": "", "totp_version": 0}
+    word = {"name": life.word, "role": Role.VIEWER, "token_sha256": "", "totp_reference": ""}
     life.town.backdoor().operators.put(Operator(**word))  # type: ignore[attr-defined,arg-type]
     for queue, how in (
         ("DeadNoticesQueueUrl", {}),

@@ -175,7 +175,7 @@ def hire_console(town: Town, up_to: Role) -> DemoOperator:
         name=made.name,
         role=Role.SERVICE,
         token_sha256=token_digest(made.token.partition(".")[2]),
-        totp_version=0,
+        totp_reference="",
         up_to=up_to,
     )
     town.backdoor().operators.put(service)  # type: ignore[attr-defined]

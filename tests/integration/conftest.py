@@ -102,8 +102,8 @@ def backstage(aws: None, heroku: Simulator) -> Backstage:  # noqa: ARG001 - the 
         hoist_runbook_url="https://example.invalid/runbook",
     )
     totp_secret = pyotp.random_base32()
-    version = ParameterTotpSecrets(client=lambda: ssm, stage="test").put(KIM.name, totp_secret)
-    operator = an_operator(KIM, totp_version=version)
+    reference = ParameterTotpSecrets(client=lambda: ssm, stage="test").put(KIM.name, totp_secret)
+    operator = an_operator(KIM, totp_reference=reference)
     DynamoDBOperators(Tables(names)).put(operator)
     return Backstage(
         heroku=heroku,

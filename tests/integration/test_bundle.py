@@ -28,6 +28,8 @@ from chalicelib.adapters import slack, sns
 import botocore.session
 for service in ("dynamodb", "sns", "sqs", "ssm"):
     botocore.session.get_session().get_service_model(service)
+ssm = botocore.session.get_session().create_client("ssm", region_name="eu-central-1")
+ssm.exceptions.ParameterNotFound, ssm.exceptions.ParameterVersionNotFound
 from chalicelib.wire import contract
 contract.check("AppName", "abc")
 print(sorted(m for m in sys.modules if m.split(".")[0] in {"moto", "pytest", "click", "chalice"}))

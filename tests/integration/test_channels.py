@@ -241,7 +241,7 @@ def test_a_page_has_the_shape_of_a_cloudwatch_alarm(
 
 def test_a_channel_that_has_no_address_says_what_to_store() -> None:
     def complain() -> str:
-        detail = "The Slack secret does not hold a webhook."
+        detail = "No webhook is stored."
         raise Undeliverable(detail)
 
     slack = SlackChannel(
@@ -255,5 +255,5 @@ def test_a_channel_that_has_no_address_says_what_to_store() -> None:
 
     told = Notify(channel=slack, fallback=on_call)(an_entry())
 
-    assert told.undeliverable == "The Slack secret does not hold a webhook."
+    assert told.undeliverable == "No webhook is stored."
     assert len(on_call.told) == 1

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 OLD_ROW: "dict[str, AttributeValueTypeDef]" = {
     "role": {"S": "promoter"},
     "token_sha256": {"S": an_operator(KIM).token_sha256},
-    "totp_version": {"N": "1"},
+    "totp_reference": {"S": "1:digest"},
     "disabled": {"BOOL": False},
     "last_timecode": {"N": "0"},
     "failures": {"N": "0"},

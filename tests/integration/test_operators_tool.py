@@ -16,8 +16,10 @@ from botocore.stub import Stubber
 from chalicelib.adapters.dynamodb import DynamoDBOperators, DynamoDBPromotionStore, Tables
 from chalicelib.adapters.parameters import totp_secret
 from chalicelib.adapters.totp import ParameterTotpSecrets, PyotpSecondFactor
+from chalicelib.domain.audit import Action
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.operator import Caller, Operator, Role
+from chalicelib.ports import SecondFactor
 from chalicelib.usecases.authorize import Authorize
 from infra import operators as tool
 from infra.aws import Aws
@@ -89,9 +91,9 @@ class Stage:
         """Whom the printed token belongs to."""
         return Authorize(operators=self.operators)(f"Bearer {'.'.join(run.token)}")
 
-    def accepts(self, run: Run, name: str = "kim") -> bool:
+    def accepts(self, run: Run, name: str = "kim", by: SecondFactor | None = None) -> bool:
         """Does Hoist take a code of the printed second factor?"""
-        factor = PyotpSecondFactor(client=lambda: boto3.client("ssm"), stage="prod")
+        factor = by or PyotpSecondFactor(client=lambda: boto3.client("ssm"), stage="prod")
         totp = pyotp.parse_uri(run.uri)
         assert isinstance(totp, pyotp.TOTP)
         code, now = totp.at(START), FakeClock().now()
@@ -366,10 +368,41 @@ def test_secrets_are_printed_once_and_kept_nowhere(stage: Stage) -> None:
 def test_of_an_operator_whose_secret_is_gone_that_is_told(stage: Stage) -> None:
     stage("add kim --role promoter")
     factor = PyotpSecondFactor(client=lambda: boto3.client("ssm"), stage="prod")
+    version, _, digest = stage.operator().totp_reference.partition(":")
 
-    for lost in (an_operator(SAM), an_operator(KIM, totp_version=2)):
+    for caller, reference in (
+        (SAM, f"{version}:{digest}"),
+        (KIM, f"2:{digest}"),
+        (KIM, f"{version}:{digest[::-1]}"),
+        (KIM, ""),
+    ):
+        lost = an_operator(caller, totp_reference=reference)
         with pytest.raises(Unavailable, match=f"secret of {lost.name} is not in Parameter Store"):
             factor.timecode(lost, "123456", at=START)
+
+
+def test_a_secret_that_is_put_in_the_place_of_a_deleted_one_does_not_count(stage: Stage) -> None:
+    stage("add kim --role promoter")
+    ssm, name = boto3.client("ssm"), totp_secret("prod", "kim")
+    ssm.delete_parameter(Name=name)
+
+    ParameterTotpSecrets(client=lambda: ssm, stage="prod").put("kim", pyotp.random_base32())
+
+    factor = PyotpSecondFactor(client=lambda: ssm, stage="prod")
+    with pytest.raises(Unavailable, match="reset"):
+        factor.timecode(stage.operator(), "123456", at=START)
+
+
+def test_a_warm_process_takes_the_codes_of_a_reset_at_once(stage: Stage) -> None:
+    added = stage("add kim --role promoter")
+    warm = PyotpSecondFactor(client=lambda: boto3.client("ssm"), stage="prod")
+    assert stage.accepts(added, by=warm)
+    boto3.client("ssm").delete_parameter(Name=totp_secret("prod", "kim"))
+
+    reset = stage("reset kim")
+
+    assert (stage.accepts(added, by=warm), stage.accepts(reset, by=warm)) == (False, True)
+    assert stage.told()[-1] == ("aws:user/moto", Action.RESET_TOTP)
 
 
 def test_who_is_entered_twice_keeps_their_second_factor(stage: Stage) -> None:

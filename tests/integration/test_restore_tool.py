@@ -92,7 +92,7 @@ def stage(
     marked = a_change()
     stage = Stage(tables, tmp_path, capsys, marked.after)
     DynamoDBPromotionStore(tables).commit(marked)
-    DynamoDBOperators(tables).put(an_operator(totp_version=3))
+    DynamoDBOperators(tables).put(an_operator(totp_reference="3:digest"))
     listed = Target(app=marked.after.target)
     act = Act(actor="sam", action=Action.SET_POLICY, at=START)
     DynamoDBTargets(tables).write(revise(listed, listed, act))
@@ -117,7 +117,7 @@ def test_what_is_exported_emptied_and_imported_is_there_again(stage: Stage) -> N
     assert [after[name] for name in ("promotions", "locks", "targets")] == [
         before[name] for name in ("promotions", "locks", "targets")
     ]
-    assert stage.operator().totp_version == 3
+    assert stage.operator().totp_reference == "3:digest"
     promotion = stage.store.get(stage.promotion.id)
     assert promotion == stage.promotion
     assert stage("check") == (0, "Every audit chain holds.\n")

@@ -203,7 +203,7 @@ class OperatorRow(Model):
     name = UnicodeAttribute(hash_key=True)
     role = UnicodeAttribute()
     token_sha256 = UnicodeAttribute()
-    totp_version = NumberAttribute(default=0)
+    totp_reference = UnicodeAttribute(null=True)
     up_to = UnicodeAttribute(null=True)
     disabled = BooleanAttribute(default=False)
     last_timecode = NumberAttribute(default=0)

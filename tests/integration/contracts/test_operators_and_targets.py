@@ -52,7 +52,7 @@ def with_sam(stores: Stores) -> Stores:
     "operator",
     [
         an_operator(KIM),
-        an_operator(CONSOLE, totp_version=0, up_to=Role.VIEWER),
+        an_operator(CONSOLE, totp_reference="", up_to=Role.VIEWER),
         an_operator(
             SAM,
             disabled=True,
@@ -164,12 +164,12 @@ def test_a_record_that_moved_gets_no_new_version(stores: Stores, moved: dict[str
 
 
 def added(operator: Operator) -> Revision[Operator]:
-    nobody = replace(operator, token_sha256="", totp_version=0)
+    nobody = replace(operator, token_sha256="", totp_reference="")
     return revise(nobody, operator, Act(actor="aws:sam", action=Action.ADD_OPERATOR, at=START))
 
 
 def test_an_operator_is_entered(stores: Stores) -> None:
-    revision = added(an_operator(CONSOLE, totp_version=0))
+    revision = added(an_operator(CONSOLE, totp_reference=""))
 
     stores.operators.write(revision)
 

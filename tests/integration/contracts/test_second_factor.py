@@ -38,10 +38,10 @@ def phone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
         monkeypatch.setenv(name, "testing")
     with mock_aws():
         ssm = boto3.client("ssm", region_name="eu-central-1")
-        version = ParameterTotpSecrets(client=lambda: ssm, stage="test").put("kim", SECRET)
+        reference = ParameterTotpSecrets(client=lambda: ssm, stage="test").put("kim", SECRET)
         yield Phone(
             PyotpSecondFactor(client=lambda: ssm, stage="test"),
-            an_operator(totp_version=version),
+            an_operator(totp_reference=reference),
             pyotp.TOTP(SECRET).generate_otp,
         )
 

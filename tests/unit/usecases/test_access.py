@@ -211,3 +211,20 @@ def test_a_worker_killed_before_it_remembers_what_it_told_has_it_told_again(
 def killed(*_: object, **__: object) -> None:
     """SIGKILL before this call."""
     raise KeyboardInterrupt
+
+
+def test_a_token_that_may_not_read_config_vars_is_not_taken_while_a_release_runs(
+    world: World,
+) -> None:
+    world.apps.phase = timedelta(minutes=3)
+    promotion = world.promoted()
+    world.apps.failures["config"] = [AccessDenied("403")] * 3
+    world.work(promotion)
+    world.apps.release("Deploy 1a2b3c4")
+
+    for _ in range(2):
+        world.clock.advance(timedelta(minutes=1))
+        world.work(promotion)
+
+    assert alerts(world, promotion) == [REFUSED | {"said": "403"}]
+    assert waits(world).kind is Waiting.HEROKU_ACCESS

@@ -408,7 +408,7 @@ def test_an_operator_who_is_disabled_may_not_call_whatever_the_code(desk: Desk, 
 
 @pytest.mark.parametrize("code", [RIGHT, WRONG])
 def test_a_service_has_no_codes(desk: Desk, code: str) -> None:
-    operator = desk.kim_is(role=Role.SERVICE, totp_version=0)
+    operator = desk.kim_is(role=Role.SERVICE, totp_reference="")
 
     rejected = desk.refuses(code)
 
