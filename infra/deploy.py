@@ -17,13 +17,13 @@ from infra.package import Bundle, package
 
 NEXT_STEPS = """
 Next:
-  1. Give Hoist its Heroku token, if it does not have it yet (scope: write-protected). Paste it,
-     end the line, and press Ctrl-D:
-       aws ssm put-parameter --name {heroku_token} \\
-         --type SecureString --overwrite --value file:///dev/stdin
-  2. Tell it where to post in Slack, if it does not know yet (an incoming webhook's URL), likewise:
-       aws ssm put-parameter --name {slack_webhook_url} \\
-         --type SecureString --overwrite --value file:///dev/stdin
+  1. Give Hoist its Heroku token, if it does not have it yet (scope: write-protected). Type this,
+     then paste the token, which does not show, and end the line:
+       read -rs SECRET && printf %s "$SECRET" | aws ssm put-parameter --type SecureString \\
+         --overwrite --value file:///dev/stdin --name {heroku_token}
+  2. Tell it where to post in Slack, if it does not know yet, likewise: an incoming webhook's URL.
+       read -rs SECRET && printf %s "$SECRET" | aws ssm put-parameter --type SecureString \\
+         --overwrite --value file:///dev/stdin --name {slack_webhook_url}
   3. Subscribe whoever is on call to alerts and alarms (PagerDuty, Chatbot; an address for now:
      make deploy STAGE={stage} ON_CALL_EMAIL=...):
        aws sns subscribe --topic-arn {OnCallTopicArn} --protocol https --notification-endpoint ...

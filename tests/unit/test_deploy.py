@@ -20,8 +20,8 @@ def test_what_is_to_be_typed_names_the_stage() -> None:
     steps = next_steps("dev", OUTPUTS)
 
     assert "make operator STAGE=dev" in steps
-    assert "--name /hoist/dev/heroku-token " in steps
-    assert "--name /hoist/dev/slack-webhook-url " in steps
+    assert "--name /hoist/dev/heroku-token\n" in steps
+    assert "--name /hoist/dev/slack-webhook-url\n" in steps
     assert "make deploy STAGE=dev ON_CALL_EMAIL=" in steps
     assert "-d '{}'" in steps
 
