@@ -48,7 +48,18 @@ test: test-unit ## Run the tests, but for the three slow kinds below (ARGS="-k s
 
 .PHONY: test-unit
 test-unit: setup ## Run those that need neither a server nor a process (seconds)
-	$(BIN)/python -m pytest tests/unit $(SELECTED)
+	@$(MAKE) --no-print-directory --jobs 2 $(APART) one-half other-half
+
+# Two processes that know nothing of each other: telling of every test, pytest-xdist takes longer.
+HALF := tests/unit/usecases tests/unit/cli
+# Each prints when it has ended, where make is new enough for that.
+APART := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+
+.PHONY: one-half other-half
+one-half:
+	@$(BIN)/python -m pytest $(HALF) $(SELECTED)
+other-half:
+	@$(BIN)/python -m pytest tests/unit $(addprefix --ignore=,$(HALF)) $(SELECTED)
 
 .PHONY: test-fuzz
 test-fuzz: setup ## Send the contract's requests, and others, to the local stack (two minutes)

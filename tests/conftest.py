@@ -1,6 +1,7 @@
 """Fixtures that every kind of test may use."""
 
-from collections.abc import Iterator
+import gc
+from collections.abc import Generator, Iterator
 from functools import cache
 from typing import Any
 
@@ -15,6 +16,17 @@ settings.register_profile(
     "hoist", settings.get_profile(settings.get_current_profile_name()), deadline=None
 )
 settings.load_profile("hoist")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Spare the garbage collector what stays to the end: it would look at it again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @cache

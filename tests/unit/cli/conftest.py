@@ -159,9 +159,10 @@ class Terminal:
 
 
 @pytest.fixture(autouse=True)
-def no_width(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The terminal's width is that of the test, not of whoever runs it (pytest-xdist sets one)."""
+def no_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Width and proxy are those of the test, not of whoever runs it (pytest-xdist sets a width)."""
     monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setenv("no_proxy", str(urlsplit(URL).hostname))
 
 
 @pytest.fixture

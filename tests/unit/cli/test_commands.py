@@ -50,9 +50,9 @@ def words_after(command: tuple[str, ...], promotion_id: str, catalogue: Path) ->
     return arguments.get(" ".join(command), [promotion_id])
 
 
-@pytest.fixture
-def catalogue(tmp_path: Path) -> Path:
-    file = tmp_path / "feature_flags.yaml"
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("catalogue") / "feature_flags.yaml"
     file.write_text("- name: dark_mode\n")
     return file
 

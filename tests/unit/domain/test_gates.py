@@ -1,12 +1,12 @@
 """What stands between a promotion and its beginning, in what is offered, refused and said."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from chalicelib.domain.actions import (
     RULES,
@@ -189,31 +189,32 @@ class TestOffers:
             "It was cancelled: that is final. Mark the flag again."
         )
 
-    @given(
-        state=st.sampled_from(BEFORE_IT_BEGINS),
-        approvers=st.sets(st.sampled_from(["pat", "sam"])),
-        asked=st.integers(0, 3),
-        stage_first=st.booleans(),
-        reverts=st.none() | st.just("prm_1"),
-    )
     def test_promote_is_offered_where_it_would_be_taken_and_the_glass_where_it_would_not(
         self,
-        state: State,
-        approvers: set[str],
-        asked: int,
-        stage_first: bool,  # noqa: FBT001 - a parameter of the test
-        reverts: str | None,
     ) -> None:
-        promotion = approved_by(*approvers, state=state, reverts=reverts)
-        gate = asking(asked, stage_first=stage_first)
-        try:
-            require_gate_open(promotion, gate)
-            taken = True
-        except Rejected:
-            taken = False
+        for promotion, gate in every_gate():
+            taken = opens(promotion, gate)
 
-        assert self.offered("promote", promotion, gate=gate).allowed is taken
-        assert self.offered("break_glass", promotion, gate=gate).allowed is not taken
+            assert self.offered("promote", promotion, gate=gate).allowed is taken
+            assert self.offered("break_glass", promotion, gate=gate).allowed is not taken
+
+
+def every_gate() -> Iterator[tuple[Promotion, Gate]]:
+    """All that a policy can ask for before it begins, of whatever has been done for it."""
+    approvers: list[tuple[str, ...]] = [(), ("pat",), ("sam",), ("pat", "sam")]
+    asked = [asking(n, stage_first=first) for n in range(4) for first in (False, True)]
+    for state, names, reverts in product(BEFORE_IT_BEGINS, approvers, (None, "prm_1")):
+        promotion = approved_by(*names, state=state, reverts=reverts)
+        yield from ((promotion, gate) for gate in asked)
+
+
+def opens(promotion: Promotion, gate: Gate) -> bool:
+    """Whether a promote would be taken."""
+    try:
+        require_gate_open(promotion, gate)
+    except Rejected:
+        return False
+    return True
 
 
 class TestRequire:

@@ -68,27 +68,6 @@ def test_the_incident_is_told_at_half_an_hour_and_not_after_two_days(world: Worl
     ]
 
 
-@pytest.mark.parametrize("watchdogs", [1, 2])
-def test_ten_thousand_sweeps_say_nothing_twice(world: World, watchdogs: int) -> None:
-    promotion = stuck(world)
-
-    for _ in range(10_000 // watchdogs):
-        world.clock.advance(MINUTE)
-        # Side by side: both have read before either writes.
-        seen = world.now(promotion)
-        for _ in range(watchdogs):
-            world.store.lagging[promotion.id] = seen
-            world.watchdog()
-        world.store.lagging.clear()
-
-    assert [notice.rung for notice in notices(world, promotion)] == [
-        Rung.SEV3,
-        Rung.WARNING,
-        Rung.CRITICAL,
-    ]
-    assert world.verified(promotion)
-
-
 def test_an_alert_says_what_is_known_and_what_is_safe(world: World) -> None:
     promotion = stuck(world)
     world.clock.advance(timedelta(minutes=30))
