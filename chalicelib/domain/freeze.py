@@ -109,8 +109,10 @@ class Freeze:
             begins = recurrence.between(since - back, since + HORIZON + LONGEST_RUN)
             windows = (each for each in _united(begins, lasts) if since < (each.ends or _FOREVER))
             first = next(windows, None)
-            # One that began still earlier would have ended before this one begins.
-            seen_whole = first is None or first.begins - lasts > since - back
+            # One that began still earlier would have ended before this one begins; and one that
+            # does not end does not end later for having begun earlier.
+            endless = first is not None and first.ends is None
+            seen_whole = first is None or endless or first.begins - lasts > since - back
             if seen_whole or back > LONGEST_RUN:
                 break
             back *= 4
