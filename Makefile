@@ -77,7 +77,7 @@ test-browser: setup ## Try the operator's page in Chromium (ARGS="-k keyboard")
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/browser $(ARGS)
 
 .PHONY: bench
-bench: setup ## Measure what docs/performance.md claims (half an hour)
+bench: setup ## Measure what docs/performance.md claims (twenty minutes)
 	$(BIN)/python -m bench.cold
 	$(BIN)/python -m bench.accept
 	$(BIN)/python -m bench.bursts --local
