@@ -18,7 +18,7 @@ from moto import mock_aws
 
 from bench.aws import REGION, Answer, by_moto, served
 from chalicelib.adapters.dynamodb import DynamoDBOperators, Tables
-from chalicelib.adapters.parameters import heroku_token, slack_webhook_url
+from chalicelib.adapters.parameters import heroku_token, slack_webhook_url, store
 from chalicelib.adapters.totp import ParameterTotpSecrets
 from chalicelib.bootstrap import Container
 from chalicelib.domain.audit import Act, Action
@@ -29,7 +29,6 @@ from chalicelib.settings import Settings
 from chalicelib.usecases.mark import MarkOrder
 from local import slack
 from local.heroku import Simulator
-from local.installation import store
 from tests.factories import KIM, an_operator
 from tests.integration.tables import make_tables
 
@@ -152,8 +151,8 @@ def _deploy(heroku: Simulator, slack_url: str, totp_secret: str) -> Settings:
         QueueName="wakes.fifo", Attributes={"FifoQueue": "true"}
     )
     ssm = boto3.client("ssm")
-    store(ssm, heroku_token(STAGE), heroku.token)
-    store(ssm, slack_webhook_url(STAGE), slack_url)
+    store(lambda: ssm, heroku_token(STAGE), heroku.token)
+    store(lambda: ssm, slack_webhook_url(STAGE), slack_url)
     reference = ParameterTotpSecrets(client=lambda: ssm, stage=STAGE).put(KIM.name, totp_secret)
     operator = an_operator(KIM, totp_reference=reference)
     DynamoDBOperators(Tables(names)).put(operator)

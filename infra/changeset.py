@@ -25,7 +25,7 @@ UNBORN = "REVIEW_IN_PROGRESS"
 
 DELETE_IT = """\
 It was never created whole. Delete what is left of it, then deploy again. Its tables are
-kept; what they hold is yours to move or to drop.
+kept, and no secret is part of it; what tables hold is yours to move or to drop.
   aws cloudformation delete-stack --stack-name {name}
   aws cloudformation wait stack-delete-complete --stack-name {name}"""
 WATCH_IT = """\

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from chalicelib.adapters.parameters import heroku_token, slack_webhook_url
+from chalicelib.adapters.parameters import heroku_token, slack_webhook_url, store
 from chalicelib.adapters.totp import ParameterTotpSecrets
 from chalicelib.domain.operator import Role
 from infra.deploy import deploy
@@ -19,9 +18,6 @@ from local.directions import DemoOperator, Directions
 from local.ministack import MiniStack
 from local.seed import TARGETS, seed_operators, seed_targets
 from local.slack import WEBHOOK_PATH
-
-if TYPE_CHECKING:
-    from mypy_boto3_ssm import SSMClient
 
 STAGE = "local"
 RUNBOOK_URL = "docs/runbook.md"
@@ -64,8 +60,8 @@ class Installation:
         """Put in the secrets, the demo operators and targets, and who is on call; say where."""
         aws = self.ministack.aws
         ssm = aws.session.client("ssm", endpoint_url=aws.endpoint_url)
-        store(ssm, heroku_token(STAGE), self.heroku_token)
-        store(ssm, slack_webhook_url(STAGE), self.slack_url + WEBHOOK_PATH)
+        store(lambda: ssm, heroku_token(STAGE), self.heroku_token)
+        store(lambda: ssm, slack_webhook_url(STAGE), self.slack_url + WEBHOOK_PATH)
         dynamodb = aws.session.client("dynamodb", endpoint_url=aws.endpoint_url)
         keep = ParameterTotpSecrets(client=lambda: ssm, stage=STAGE).put
         seed_operators(dynamodb, outputs["OperatorsTable"], operators, keep)
@@ -83,8 +79,3 @@ class Installation:
             slack=self.slack_url,
             on_call_queue=on_call.subscribe(aws, outputs["OnCallTopicArn"]),
         )
-
-
-def store(ssm: "SSMClient", name: str, secret: str) -> None:
-    """Store a secret as a stage's own command would."""
-    ssm.put_parameter(Name=name, Value=secret, Type="SecureString", Overwrite=True)

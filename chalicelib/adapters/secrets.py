@@ -4,14 +4,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
-from chalicelib.adapters.aws import translated
+from chalicelib.adapters.parameters import Client, stored
 from chalicelib.domain.errors import HoistError
 from chalicelib.ports import Clock
-
-if TYPE_CHECKING:
-    from mypy_boto3_ssm import SSMClient
 
 KEPT_FOR = timedelta(minutes=5)
 
@@ -28,7 +24,7 @@ WEBHOOK_URL = re.compile(
 class KeptSecret:
     """A SecureString parameter: read when first needed, and anew after five minutes."""
 
-    client: "Callable[[], SSMClient]"
+    client: Client
     parameter: str
     #: What a usable value looks like.
     shape: re.Pattern[str]
@@ -51,13 +47,7 @@ class KeptSecret:
         self._read_at = None
 
     def _read(self) -> str:
-        client = self.client()
-        with translated("Parameter Store"):
-            try:
-                answer = client.get_parameter(Name=self.parameter, WithDecryption=True)
-            except client.exceptions.ParameterNotFound:
-                raise self.complaint(self.parameter) from None
-        value = answer["Parameter"]["Value"].strip()
+        value = (stored(self.client, self.parameter) or "").strip()
         if not self.shape.fullmatch(value):
             raise self.complaint(self.parameter)
         return value

@@ -1,21 +1,15 @@
 """TOTP by pyotp; the secrets are in Parameter Store, encrypted with KMS."""
 
-import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import pyotp
 from pyotp.exceptions import OTPVerificationError
 
-from chalicelib.adapters.aws import translated
+from chalicelib.adapters.parameters import Client, store, stored
 from chalicelib.adapters.parameters import totp_secret as parameter_of
 from chalicelib.domain.errors import Unavailable
-from chalicelib.domain.operator import Operator
-
-if TYPE_CHECKING:
-    from mypy_boto3_ssm import SSMClient
+from chalicelib.domain.operator import Operator, secret_digest
 
 #: Steps before and after the current one whose codes pass (RFC 6238 section 5.2 advises one).
 _WINDOW = 1
@@ -29,7 +23,7 @@ class PyotpSecondFactor:
     nothing; one that another reference names is read anew.
     """
 
-    client: "Callable[[], SSMClient]"
+    client: Client
     stage: str
     _secrets: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)
 
@@ -50,7 +44,8 @@ class PyotpSecondFactor:
     def _read(self, operator: Operator) -> str:
         """The secret that the operator's record refers to. Raises `Unavailable`: it is gone."""
         version = operator.totp_reference.partition(":")[0]
-        secret = self._stored(operator.name, version) if version else None
+        name = f"{parameter_of(self.stage, operator.name)}:{version}"
+        secret = stored(self.client, name) if version else None
         # Deleted and made anew, a parameter begins with version 1 again: that one is another.
         if secret is None or _reference(version, secret) != operator.totp_reference:
             detail = (
@@ -60,37 +55,19 @@ class PyotpSecondFactor:
             raise Unavailable(detail)
         return secret
 
-    def _stored(self, name: str, version: str) -> str | None:
-        client = self.client()
-        known = client.exceptions
-        parameter = f"{parameter_of(self.stage, name)}:{version}"
-        with translated("Parameter Store"):
-            try:
-                answer = client.get_parameter(Name=parameter, WithDecryption=True)
-            except (known.ParameterNotFound, known.ParameterVersionNotFound):
-                return None
-        return answer["Parameter"]["Value"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class ParameterTotpSecrets:
-    """`TotpSecrets` by Parameter Store, which keeps the last hundred versions of each."""
+    """`TotpSecrets` by Parameter Store."""
 
-    client: "Callable[[], SSMClient]"
+    client: Client
     stage: str
 
     def put(self, operator: str, totp_secret: str) -> str:
         """Keep the secret as a new version; the reference names that and the secret's digest."""
-        with translated("Parameter Store"):
-            answer = self.client().put_parameter(
-                Name=parameter_of(self.stage, operator),
-                Value=totp_secret,
-                Type="SecureString",
-                Overwrite=True,
-            )
-        return _reference(str(answer["Version"]), totp_secret)
+        version = store(self.client, parameter_of(self.stage, operator), totp_secret)
+        return _reference(str(version), totp_secret)
 
 
 def _reference(version: str, secret: str) -> str:
-    """As with a token: the secret is random, so a plain hash cannot be turned back."""
-    return f"{version}:{hashlib.sha256(secret.encode()).hexdigest()}"
+    return f"{version}:{secret_digest(secret)}"

@@ -86,7 +86,7 @@ class Operator:
 
     def owns(self, secret: str) -> bool:
         """Is this the operator's token secret? Takes the same time whatever the answer."""
-        return hmac.compare_digest(token_digest(secret), self.token_sha256)
+        return hmac.compare_digest(secret_digest(secret), self.token_sha256)
 
     def locked(self, now: datetime) -> bool:
         """Tell whether too many wrong codes were tried: none is looked at until `locked_until`."""
@@ -98,8 +98,8 @@ class Operator:
         return 0 if over else self.wrong_codes
 
 
-def token_digest(secret: str) -> str:
-    """What is kept of a token: it is random, so a plain hash cannot be turned back."""
+def secret_digest(secret: str) -> str:
+    """What is kept of a token, or a TOTP secret: random, so a plain hash cannot be turned back."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 

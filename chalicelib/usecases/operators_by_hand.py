@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from chalicelib.domain.audit import Act, Action
 from chalicelib.domain.errors import Code, Rejected
-from chalicelib.domain.operator import NAME, Operator, Role, token_digest, unlocked
+from chalicelib.domain.operator import NAME, Operator, Role, secret_digest, unlocked
 from chalicelib.domain.record import revise
 from chalicelib.ports import Clock, Lost, Operators, TotpSecrets
 from chalicelib.usecases.operators import contended, wanted
@@ -81,7 +81,7 @@ class AddOperator(_ByHand):
         entered = Operator(
             name=new.name,
             role=new.role,
-            token_sha256=token_digest(credentials.token_secret),
+            token_sha256=secret_digest(credentials.token_secret),
             totp_reference=(
                 "" if service else self.totp_secrets.put(new.name, credentials.totp_secret)
             ),
@@ -104,7 +104,7 @@ class RotateToken(_ByHand):
     """Give an operator a new token; the old one opens nothing from the next call on."""
 
     def __call__(self, name: str, credentials: Credentials, *, actor: str) -> Operator:
-        digest = token_digest(credentials.token_secret)
+        digest = secret_digest(credentials.token_secret)
         act = self._act(actor, Action.ROTATE_TOKEN)
         return self._changed(name, lambda operator: replace(operator, token_sha256=digest), act)
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import requests
 
+from chalicelib.adapters.parameters import store
 from chalicelib.domain.audit import Act, Action
 from chalicelib.domain.operator import Role
 from chalicelib.domain.promotion import State, Step, advance
 from local.bulletin import Bulletin
 from local.heroku.client import SimulatorControls
-from local.installation import store
 from local.stack import LocalStack
 from tests.e2e.conftest import Person, Town, wait_until
 from tests.e2e.gossip import Gossip, GossipingHeroku
@@ -228,7 +228,7 @@ class Life:
 
     def store_secret(self, parameter: str, value: str, *, readers: tuple[str, ...]) -> None:
         """Put a secret into Parameter Store, and have those who know an older one read it anew."""
-        store(self.client("ssm"), parameter, value)
+        store(lambda: self.client("ssm"), parameter, value)
         for function in readers:
             self.stack.ministack.kill_lambda(self.stack.outputs[function])
 

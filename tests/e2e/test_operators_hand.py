@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from chalicelib.domain.operator import Operator, Role, token_digest
+from chalicelib.domain.operator import Operator, Role, secret_digest
 from local.directions import DemoOperator
 from tests.e2e.conftest import Person, Town, wait_until
 
@@ -174,7 +174,7 @@ def hire_console(town: Town, up_to: Role) -> DemoOperator:
     service = Operator(
         name=made.name,
         role=Role.SERVICE,
-        token_sha256=token_digest(made.token.partition(".")[2]),
+        token_sha256=secret_digest(made.token.partition(".")[2]),
         totp_reference="",
         up_to=up_to,
     )

@@ -5,13 +5,13 @@ from datetime import timedelta
 import boto3
 import pytest
 
+from chalicelib.adapters import parameters
 from chalicelib.adapters.aws import AwsClients
-from chalicelib.adapters.parameters import heroku_token
 from chalicelib.adapters.secrets import KEPT_FOR, TOKEN, KeptSecret
 from chalicelib.domain.errors import AccessDenied
 from tests.fakes import FakeClock
 
-NAME = heroku_token("test")
+NAME = parameters.heroku_token("test")
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def token(aws: None) -> KeptSecret:  # noqa: ARG001 - the engine that keeps it
 
 
 def store(text: str) -> None:
-    boto3.client("ssm").put_parameter(Name=NAME, Value=text, Type="SecureString", Overwrite=True)
+    parameters.store(lambda: boto3.client("ssm"), NAME, text)
 
 
 def test_the_stored_token_is_read_and_kept_for_a_while(token: KeptSecret) -> None:
