@@ -406,6 +406,18 @@ class FakeFreezes:
 
 
 @dataclass
+class FakeTotpSecrets:
+    """Keeps secrets where a test can see them, by reference."""
+
+    kept: dict[str, str] = field(default_factory=dict)
+
+    def put(self, operator: str, totp_secret: str) -> str:
+        reference = f"{operator}-{len(self.kept) + 1}"
+        self.kept[reference] = totp_secret
+        return reference
+
+
+@dataclass
 class FakeSecondFactor:
     """The right code is the current half minute's number; the ones beside it pass too."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import boto3
 import pyotp
@@ -9,16 +10,16 @@ import pytest
 from moto import mock_aws
 
 from chalicelib.adapters.dynamodb import DynamoDBOperators, Tables
-from chalicelib.adapters.parameters import heroku_token
+from chalicelib.adapters.parameters import heroku_token, store
 from chalicelib.adapters.totp import ParameterTotpSecrets
 from chalicelib.settings import Settings
 from chalicelib.usecases.work import Wake
 from chalicelib.wire import events
 from local.heroku import Simulator
-from local.installation import store
 from tests.factories import KIM, an_operator
 from tests.fakes import FakeClock
 from tests.integration.kit import Doom, TestContainer
+from tests.integration.measured import alarms_of, the_template
 from tests.integration.tables import make_tables
 
 
@@ -88,7 +89,7 @@ def backstage(aws: None, heroku: Simulator) -> Backstage:  # noqa: ARG001 - the 
         Attributes={"FifoQueue": "true"},
     )
     ssm = boto3.client("ssm")
-    store(ssm, heroku_token("test"), heroku.token)
+    store(lambda: ssm, heroku_token("test"), heroku.token)
     settings = Settings(
         hoist_stage="test",
         hoist_promotions_table=names.promotions,
@@ -111,3 +112,15 @@ def backstage(aws: None, heroku: Simulator) -> Backstage:  # noqa: ARG001 - the 
         clock=FakeClock(),
         totp_secret=totp_secret,
     )
+
+
+@pytest.fixture(scope="package")
+def template() -> dict[str, Any]:
+    """The template as it is deployed to AWS."""
+    return the_template()
+
+
+@pytest.fixture(scope="package")
+def alarms(template: dict[str, Any]) -> dict[str, Any]:
+    """Its alarms' properties, by name."""
+    return alarms_of(template)

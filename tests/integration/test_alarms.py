@@ -15,7 +15,6 @@ import pytest
 from infra.paths import ROOT
 from tests.integration.measured import (
     Metric,
-    alarms_of,
     metrics_of,
     of_a_day,
     of_function,
@@ -23,7 +22,6 @@ from tests.integration.measured import (
     of_the_api,
     of_type,
     spelled,
-    the_template,
 )
 
 
@@ -69,16 +67,6 @@ API_METRICS = frozenset({"4XXError", "5XXError", "Count", "Latency"})
 def emitted() -> frozenset[Metric]:
     """Every metric that a real run has written, discovered from its EMF."""
     return frozenset(metric for metrics in of_a_day().values() for metric in metrics)
-
-
-@pytest.fixture(scope="module")
-def template() -> dict[str, Any]:
-    return the_template()
-
-
-@pytest.fixture(scope="module")
-def alarms(template: dict[str, Any]) -> dict[str, Any]:
-    return alarms_of(template)
 
 
 def complaint(metric: Metric, template: dict[str, Any], emitted: frozenset[Metric]) -> str | None:

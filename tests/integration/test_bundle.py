@@ -16,6 +16,7 @@ from infra import package as packaging
 from infra.errors import DeployError
 from infra.package import Bundle, package
 from infra.vendor import AWS_SERVICES
+from tests.integration.measured import of_type
 
 #: Imports app.py from the bundle alone, as Lambda does: neither our environment nor user site.
 IMPORT_APP = """
@@ -39,12 +40,6 @@ print(sorted(m for m in sys.modules if m.split(".")[0] in {"moto", "pytest", "cl
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
     return package("prod")
-
-
-@pytest.fixture(scope="module")
-def template(bundle: Bundle) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(bundle.template.read_text())
-    return found
 
 
 def test_the_bundle_runs_on_its_own(bundle: Bundle, tmp_path: Path) -> None:
@@ -78,7 +73,7 @@ def test_every_module_has_the_bytecode_that_the_templates_python_takes_unasked(
     template: dict[str, Any],
 ) -> None:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    functions = resources(template, "AWS::Serverless::Function").values()
+    functions = of_type(template, "AWS::Serverless::Function").values()
     unchecked = (0b01).to_bytes(4, "little")
 
     with zipfile.ZipFile(bundle.archive) as archive:
@@ -125,13 +120,8 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def resources(template: dict[str, Any], kind: str) -> dict[str, Any]:
-    found = template["Resources"]
-    return {name: each["Properties"] for name, each in found.items() if each["Type"] == kind}
-
-
 def test_every_table_is_kept_recoverable_and_paid_by_use(template: dict[str, Any]) -> None:
-    tables = resources(template, "AWS::DynamoDB::Table")
+    tables = of_type(template, "AWS::DynamoDB::Table")
 
     assert len(tables) == 5
     for name, table in tables.items():
@@ -141,7 +131,7 @@ def test_every_table_is_kept_recoverable_and_paid_by_use(template: dict[str, Any
 
 
 def test_every_function_has_a_role_of_its_own_and_kept_logs(template: dict[str, Any]) -> None:
-    functions = resources(template, "AWS::Serverless::Function")
+    functions = of_type(template, "AWS::Serverless::Function")
 
     assert set(functions) == {
         "APIHandler",
@@ -154,12 +144,12 @@ def test_every_function_has_a_role_of_its_own_and_kept_logs(template: dict[str, 
     }
     roles = [json.dumps(function["Role"]) for function in functions.values()]
     assert len(set(roles)) == len(roles)
-    groups = resources(template, "AWS::Logs::LogGroup").values()
+    groups = of_type(template, "AWS::Logs::LogGroup").values()
     assert {group["RetentionInDays"] for group in groups} == {90}
 
 
 def test_no_policy_allows_everything(template: dict[str, Any]) -> None:
-    for name, role in resources(template, "AWS::IAM::Role").items():
+    for name, role in of_type(template, "AWS::IAM::Role").items():
         for policy in role["Policies"]:
             for statement in policy["PolicyDocument"]["Statement"]:
                 assert statement["Resource"] != "*", name
@@ -169,7 +159,7 @@ def test_no_policy_allows_everything(template: dict[str, Any]) -> None:
 def test_a_secret_is_read_only_by_who_uses_it(template: dict[str, Any]) -> None:
     readers = {
         (name, statement["Resource"]["Fn::Sub"].partition(":parameter")[2])
-        for name, role in resources(template, "AWS::IAM::Role").items()
+        for name, role in of_type(template, "AWS::IAM::Role").items()
         for policy in role["Policies"]
         for statement in policy["PolicyDocument"]["Statement"]
         if "ssm:GetParameter" in statement["Action"]
@@ -185,7 +175,7 @@ def test_a_secret_is_read_only_by_who_uses_it(template: dict[str, Any]) -> None:
 
 
 def test_wakes_and_notices_share_no_function_and_no_queue(template: dict[str, Any]) -> None:
-    functions = resources(template, "AWS::Serverless::Function")
+    functions = of_type(template, "AWS::Serverless::Function")
     sources = {
         name: source["Properties"].get("Queue") or source["Properties"].get("Stream")
         for name in ("Work", "NotifyOnCall", "NotifySlack")
@@ -196,7 +186,7 @@ def test_wakes_and_notices_share_no_function_and_no_queue(template: dict[str, An
     assert sources["NotifyOnCall"] == {"Fn::GetAtt": ["AuditTable", "StreamArn"]}
     assert sources["NotifySlack"] == sources["NotifyOnCall"]
     for name in ("NotifyOnCallRole", "NotifySlackRole"):
-        role = json.dumps(resources(template, "AWS::IAM::Role")[name])
+        role = json.dumps(of_type(template, "AWS::IAM::Role")[name])
         assert "DeadNoticesQueue" in role
         assert "WakesQueue" not in role
 
@@ -204,7 +194,7 @@ def test_wakes_and_notices_share_no_function_and_no_queue(template: dict[str, An
 def test_a_notice_that_cannot_be_delivered_is_bounded_and_ends_in_a_queue_for_the_dead(
     template: dict[str, Any],
 ) -> None:
-    functions = resources(template, "AWS::Serverless::Function")
+    functions = of_type(template, "AWS::Serverless::Function")
     for name in ("NotifyOnCall", "NotifySlack"):
         (source,) = functions[name]["Events"].values()
         rules = source["Properties"]
@@ -219,8 +209,8 @@ def test_a_notice_that_cannot_be_delivered_is_bounded_and_ends_in_a_queue_for_th
 
 
 def test_alarms_may_publish_to_the_topic_of_whoever_is_on_call(template: dict[str, Any]) -> None:
-    topic = resources(template, "AWS::SNS::Topic")["OnCallTopic"]
-    (policy,) = resources(template, "AWS::SNS::TopicPolicy").values()
+    topic = of_type(template, "AWS::SNS::Topic")["OnCallTopic"]
+    (policy,) = of_type(template, "AWS::SNS::TopicPolicy").values()
     (statement,) = policy["PolicyDocument"]["Statement"]
 
     # CloudWatch cannot use the AWS managed key of SNS.
@@ -235,9 +225,9 @@ def test_alarms_may_publish_to_the_topic_of_whoever_is_on_call(template: dict[st
 def test_the_worker_reports_failures_by_message_and_takes_one_wake_at_a_time(
     template: dict[str, Any],
 ) -> None:
-    source = resources(template, "AWS::Serverless::Function")["Work"]["Events"][
-        "WorkSqsEventSource"
-    ]["Properties"]
+    source = of_type(template, "AWS::Serverless::Function")["Work"]["Events"]["WorkSqsEventSource"][
+        "Properties"
+    ]
 
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert source["BatchSize"] == 1
@@ -246,8 +236,8 @@ def test_the_worker_reports_failures_by_message_and_takes_one_wake_at_a_time(
 def test_a_wake_lasts_longer_than_its_worker_and_ends_in_a_queue_for_the_dead(
     template: dict[str, Any],
 ) -> None:
-    queue = resources(template, "AWS::SQS::Queue")["WakesQueue"]
-    worker = resources(template, "AWS::Serverless::Function")["Work"]
+    queue = of_type(template, "AWS::SQS::Queue")["WakesQueue"]
+    worker = of_type(template, "AWS::Serverless::Function")["Work"]
 
     assert queue["VisibilityTimeout"] > worker["Timeout"]
     assert queue["FifoQueue"] is True

@@ -15,7 +15,6 @@ from tests.integration.measured import (
     SCHEDULE,
     Ear,
     Metric,
-    alarms_of,
     metrics_of,
     of_a_day,
     of_function,
@@ -25,18 +24,7 @@ from tests.integration.measured import (
     on_stage,
     spelled,
     the_api,
-    the_template,
 )
-
-
-@pytest.fixture(scope="module")
-def template() -> dict[str, Any]:
-    return the_template()
-
-
-@pytest.fixture(scope="module")
-def alarms(template: dict[str, Any]) -> dict[str, Any]:
-    return alarms_of(template)
 
 
 class Trouble(Enum):

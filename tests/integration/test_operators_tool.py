@@ -416,6 +416,16 @@ def test_who_is_entered_twice_keeps_their_second_factor(stage: Stage) -> None:
     assert len(history["Parameters"]) == 1
 
 
+def test_an_entry_that_was_broken_off_is_made_the_next_time(stage: Stage) -> None:
+    secrets = ParameterTotpSecrets(client=lambda: boto3.client("ssm"), stage="prod")
+    secrets.put("kim", pyotp.random_base32())
+
+    added = stage("add kim --role promoter")
+
+    assert added.status == 0
+    assert stage.accepts(added)
+
+
 def test_a_reset_that_was_broken_off_leaves_the_old_secret(stage: Stage) -> None:
     added = stage("add kim --role promoter")
     secrets = ParameterTotpSecrets(client=lambda: boto3.client("ssm"), stage="prod")

@@ -30,24 +30,12 @@ from chalicelib.usecases.operators_by_hand import (
 )
 from chalicelib.usecases.step_up import StepUp
 from tests.factories import KIM, SAM, VERA, an_operator
-from tests.fakes import START, FakeClock, FakeOperators, FakeSecondFactor, code_of
+from tests.fakes import START, FakeClock, FakeOperators, FakeSecondFactor, FakeTotpSecrets, code_of
 
 STEP = int(START.timestamp()) // 30
 CONSOLE = Caller(name="console", role=Role.SERVICE)
 KIMS = Credentials(token_secret="kims-token", totp_secret="KIMSTOTP")
 LATER = START + timedelta(minutes=15)
-
-
-@dataclass
-class FakeTotpSecrets:
-    """Keeps secrets where a test can see them, by reference."""
-
-    kept: dict[str, str] = field(default_factory=dict)
-
-    def put(self, operator: str, totp_secret: str) -> str:
-        reference = f"{operator}-{len(self.kept) + 1}"
-        self.kept[reference] = totp_secret
-        return reference
 
 
 @dataclass
