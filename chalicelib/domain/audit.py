@@ -33,7 +33,7 @@ class Action(StrEnum):
     RECORD_INTENT = "record_intent"
     #: Heroku answered the PATCH: it holds the value.
     CONFIRM_PATCH = "confirm_patch"
-    #: The release that carries the value is known, and still running.
+    #: The release that carries the value is known.
     FIND_RELEASE = "find_release"
     SETTLE = "settle"
     #: An operator says that it is live …

@@ -62,7 +62,7 @@ class Step(StrEnum):
     INTENT = "intent"
     #: Heroku took the value; no release is known to carry it yet.
     PENDING_COMMIT = "pending_commit"
-    #: The release that carries the value is known, and still running.
+    #: The release that carries the value is known; it runs, or is not current yet.
     RELEASED = "released"
 
 

@@ -10,8 +10,9 @@ from typing import Self
 from chalicelib.domain.flag import only_flags
 from chalicelib.domain.promotion import Effect, Promotion, Step
 
-#: How long after a confirmed PATCH its release may stay unseen before that is taken as "none came".
-#: Creation has always been seen to be immediate; nothing documents it.
+#: How long after a confirmed PATCH its release may stay unseen before that is taken as "none came",
+#: and how long one that has succeeded may not be current yet, before that is taken to last.
+#: Both have always been seen to be immediate; nothing documents it.
 RELEASE_APPEARS_WITHIN = timedelta(minutes=2)
 
 #: Among how many releases after its baseline a promotion's own is looked for. It comes right after
@@ -41,6 +42,8 @@ class Release:
     current: bool
     description: str = ""
     created_at: datetime | None = None
+    #: When it last changed; a release that has ended, when it did.
+    updated_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +202,8 @@ class Unproven:
 
     #: So little time has passed that its release may be about to show.
     fresh: bool
+    #: Its release, where it is known.
+    release: Release | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,7 +236,7 @@ def judge(promotion: Promotion, view: TargetView, *, now: datetime) -> Verdict:
         return Unproven(fresh=_fresh(promotion, now))
     release = _known_release(promotion, view)
     if release is not None:
-        return _with_release(promotion, release, view)
+        return _with_release(promotion, release, view, now)
     return _without_release(promotion, view, now)
 
 
@@ -300,42 +305,60 @@ def _with_release(
     promotion: Promotion,
     release: Release,
     view: TargetView,
-) -> NotLive | Running:
+    now: datetime,
+) -> NotLive | Running | Unproven:
     current, running = view.current, view.running
-    ended = {
-        ReleaseStatus.SUCCEEDED: current is not None and current.version > release.version,
-        ReleaseStatus.FAILED: True,
-        ReleaseStatus.EXPIRED: True,
-        ReleaseStatus.PENDING: False,
-        ReleaseStatus.UNKNOWN: False,
-    }
-    if not ended[release.status]:
+    if release.status is ReleaseStatus.PENDING:
         return Running(release=release)
+    if not _ended_for_good(release, current, now):
+        return Unproven(fresh=False, release=release)
     if running and view.carries(running, promotion):
         # A retry of the release, or a later one, is about to make it live after all.
         return Running(release=running)
     stored = promotion.carried_by(view.config_vars)
     return NotLive(
-        effect=_effect(stored=stored),
-        reason=_reason(release, current, stored=stored),
+        effect=Effect.STORED_NOT_LIVE if stored else Effect.NONE,
+        reason=_reason(promotion, release, view),
         release=release,
     )
 
 
-def _effect(*, stored: bool) -> Effect:
-    return Effect.STORED_NOT_LIVE if stored else Effect.NONE
+def _ended_for_good(release: Release, current: Release | None, now: datetime) -> bool:
+    """Tell whether a release that neither runs nor is live is not about to become live.
+
+    One that has just succeeded is about to. Of two that ran at once the older may have ended last
+    and be the current one since: it is not documented, and not ruled out.
+    """
+    match release.status:
+        case ReleaseStatus.SUCCEEDED:
+            ended = release.updated_at
+            long_ago = ended is not None and now - ended >= RELEASE_APPEARS_WITHIN
+            return _replaced(release, current) or long_ago
+        case _:
+            return release.status is not ReleaseStatus.UNKNOWN
 
 
-def _reason(release: Release, current: Release | None, *, stored: bool) -> str:
+def _replaced(release: Release, current: Release | None) -> bool:
+    return current is not None and current.version > release.version
+
+
+def _reason(promotion: Promotion, release: Release, view: TargetView) -> str:
+    current = view.current
     happened = {
-        ReleaseStatus.SUCCEEDED: "made the value live, and was then replaced from outside Hoist",
+        ReleaseStatus.SUCCEEDED: "made the value live, and was then replaced from outside Hoist"
+        if _replaced(release, current)
+        else "succeeded, but an older release became the current one after it",
         ReleaseStatus.FAILED: "failed (its output at Heroku says why)",
         ReleaseStatus.EXPIRED: "carried the value but has expired",
     }[release.status]
-    now = f"The current release v{current.version} does not carry it." if current else ""
+    now = ""
+    if current:
+        carries = view.carries(current, promotion)
+        does = "still carries it, until it is replaced" if carries else "does not carry it"
+        now = f"The current release v{current.version} {does}."
     kept = (
         "Heroku holds the value: it would go live with the target's next release."
-        if stored
+        if promotion.carried_by(view.config_vars)
         else "The config var does not hold the value."
     )
     return " ".join(part for part in (f"Release v{release.version} {happened}.", now, kept) if part)

@@ -196,8 +196,10 @@ class Look:
         match verdict:
             case Live() | NotLive():
                 return self._settle(visit, promotion, verdict)
-            case Running(release=release) if promotion.release_version is None:
-                return self._find_release(visit, promotion, release)
+            case Running(release=Release() as found) | Unproven(release=Release() as found) if (
+                promotion.release_version is None
+            ):
+                return self._find_release(visit, promotion, found)
             case Running() | Unproven() | NotSent() | Behind():
                 return False
 

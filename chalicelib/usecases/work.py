@@ -1,6 +1,6 @@
 """Work on one target until nothing is left to do, or until only time can help."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import chain, repeat
@@ -260,12 +260,13 @@ def _when_free(lock: TargetLock, now: datetime) -> LookAgain:
 
 def _waiting_on(outlook: Outlook, now: datetime) -> WaitingOn:
     since = min((p.step_entered_at or p.created_at for p in outlook.open), default=now)
-    own = _release(outlook.verdicts, Running)
+    verdicts = outlook.verdicts.values()
+    own = next((v.release for v in verdicts if isinstance(v, Running)), None)
     if own:
         return WaitingOn(
             kind=Waiting.OWN_RELEASE, text=_running_text(own, now - since), since=since
         )
-    foreign = _release(outlook.verdicts, Behind)
+    foreign = next((v.release for v in verdicts if isinstance(v, Behind)), None)
     if foreign:
         began = f" (since {clock_time(foreign.created_at)})" if foreign.created_at else ""
         return WaitingOn(
@@ -274,13 +275,9 @@ def _waiting_on(outlook: Outlook, now: datetime) -> WaitingOn:
             f"running{began}. The flag is sent when it has ended. Nothing is wrong.",
             since=since,
         )
-    if any(isinstance(verdict, Unproven) for verdict in outlook.verdicts.values()):
-        return WaitingOn(
-            kind=Waiting.PROOF,
-            text="Heroku was asked for the value; what it shows of its releases does not prove "
-            "yet what became of it. Nothing needs to be done.",
-            since=since,
-        )
+    unproven = next((v for v in verdicts if isinstance(v, Unproven)), None)
+    if unproven:
+        return WaitingOn(kind=Waiting.PROOF, text=_unproven_text(unproven.release), since=since)
     return WaitingOn(
         kind=Waiting.WORKER,
         text="More waits than one look sends; the next look goes on within seconds. "
@@ -302,5 +299,13 @@ def _running_text(own: Release, lasted: timedelta) -> str:
     )
 
 
-def _release(verdicts: Mapping[str, object], kind: type[Running | Behind]) -> Release | None:
-    return next((v.release for v in verdicts.values() if isinstance(v, kind)), None)
+def _unproven_text(own: Release | None) -> str:
+    if own is None:
+        return (
+            "Heroku was asked for the value; what it shows of its releases does not prove yet "
+            "what became of it. Nothing needs to be done."
+        )
+    return (
+        f"Release v{own.version} carries it and does not run any more; Heroku does not show yet "
+        "whether it is live. Nothing needs to be done."
+    )

@@ -137,6 +137,8 @@ def test_a_running_release_phase_is_seen_with_its_own_config_vars(shop: Shop) ->
 
     newest = shop.apps.releases(APP, after=None)[0]
     assert (newest.status, newest.current) == (ReleaseStatus.PENDING, False)
+    assert newest.created_at is not None
+    assert newest.updated_at == newest.created_at
     assert shop.apps.release_config_vars(APP, newest.version) == {"FLAG_NEW": "on", "FLAG_OLD": "1"}
     assert shop.apps.config(APP).flags == {"FLAG_OLD": "1"}
 

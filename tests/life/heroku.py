@@ -79,6 +79,7 @@ class HerokuApp(FakeApps):
 
     def is_done_to(self, what: Foreign, values: Mapping[str, str]) -> None:
         """Let others do this to it."""
+        self.settle_up()
         match what:
             case Foreign.OTHER_VAR:
                 self.foreign_write(OTHER=str(self.moves))

@@ -13,6 +13,7 @@ REASONS = (
     "made no release for it",
     "changed outside Hoist",
     "was then replaced",
+    "became the current one after it",
     "its output at Heroku",
     "has expired",
     "Preflight did not let it begin",

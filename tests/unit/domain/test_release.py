@@ -1,6 +1,7 @@
 """What Heroku shows of a target, what has to be read of it, and what it proves."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -51,6 +52,11 @@ def shows(
         config_vars=config_vars,
         carried={int(name.removeprefix("v")): held for name, held in carried.items()},
     )
+
+
+def changed_at(time: datetime, view: TargetView) -> TargetView:
+    """The same, all of its releases having changed at that time."""
+    return replace(view, releases=tuple(replace(r, updated_at=time) for r in view.releases))
 
 
 def release(view: TargetView, version: int) -> Release:
@@ -439,26 +445,19 @@ def test_our_own_release_that_is_pending_runs(promotion: Promotion) -> None:
     assert judge(promotion, view, now=LATE) == Running(release=release(view, 2))
 
 
-@pytest.mark.parametrize("status", [PENDING, UNKNOWN])
-def test_our_own_release_is_undecided_though_a_newer_one_is_current(
-    status: ReleaseStatus,
-) -> None:
-    view = shows(SUCCEEDED, status, SUCCEEDED, current=3, v2=ON, v3=OFF)
+def test_our_own_release_runs_though_a_newer_one_is_current() -> None:
+    view = shows(SUCCEEDED, PENDING, SUCCEEDED, current=3, v2=ON, v3=OFF)
 
     assert judge(released(2), view, now=LATE) == Running(release=release(view, 2))
 
 
-def test_our_own_release_that_succeeded_but_is_not_current_yet_still_runs() -> None:
-    view = shows(SUCCEEDED, SUCCEEDED, current=1, config_vars=ON, v1=OFF, v2=ON)
-
-    assert judge(released(2), view, now=LATE) == Running(release=release(view, 2))
-
-
-@pytest.mark.parametrize("status", [FAILED, EXPIRED])
+@pytest.mark.parametrize("status", [FAILED, EXPIRED, SUCCEEDED])
 def test_a_running_release_that_carries_the_value_may_make_it_live_after_all(
     status: ReleaseStatus,
 ) -> None:
-    view = shows(SUCCEEDED, status, PENDING, current=1, config_vars=ON, v1=OFF, v3=ON)
+    view = changed_at(
+        START, shows(SUCCEEDED, status, PENDING, current=1, config_vars=ON, v1=OFF, v3=ON)
+    )
 
     assert judge(released(2), view, now=LATE) == Running(release=release(view, 3))
 
@@ -507,6 +506,40 @@ def test_an_undecided_release_after_the_baseline_keeps_a_sent_value_from_failing
     view = shows(SUCCEEDED, status, FAILED, current=1, v1=OFF, v2=OFF, v3=OFF)
 
     assert judge(taken(), view, now=LATE) == Unproven(fresh=False)
+
+
+@pytest.mark.parametrize("promotion", [intended(), taken(), released()])
+def test_a_release_of_ours_whose_status_is_no_known_word_proves_nothing(
+    promotion: Promotion,
+) -> None:
+    view = changed_at(START, shows(SUCCEEDED, UNKNOWN, current=1, v1=OFF, v2=ON))
+
+    assert judge(promotion, view, now=LATE) == Unproven(fresh=False, release=release(view, 2))
+
+
+def test_nor_does_it_where_a_newer_one_is_current() -> None:
+    view = shows(SUCCEEDED, UNKNOWN, SUCCEEDED, current=3, v2=ON, v3=OFF)
+
+    assert judge(released(2), view, now=LATE) == Unproven(fresh=False, release=release(view, 2))
+
+
+@pytest.mark.parametrize("promotion", [intended(), taken(), released()])
+def test_for_two_minutes_after_it_succeeded_our_own_release_may_be_about_to_be_current(
+    promotion: Promotion,
+) -> None:
+    view = changed_at(LATE, shows(SUCCEEDED, SUCCEEDED, current=1, config_vars=ON, v1=OFF, v2=ON))
+    just_within = LATE + RELEASE_APPEARS_WITHIN - timedelta(microseconds=1)
+
+    undecided = Unproven(fresh=False, release=release(view, 2))
+    assert judge(promotion, view, now=LATE) == undecided
+    assert judge(promotion, view, now=just_within) == undecided
+    assert isinstance(judge(promotion, view, now=LATE + RELEASE_APPEARS_WITHIN), NotLive)
+
+
+def test_without_its_time_a_release_that_succeeded_may_always_be_about_to_be_current() -> None:
+    view = shows(SUCCEEDED, SUCCEEDED, current=1, config_vars=ON, v1=OFF, v2=ON)
+
+    assert judge(released(2), view, now=LATE) == Unproven(fresh=False, release=release(view, 2))
 
 
 def test_a_known_release_that_is_not_shown_any_more_proves_nothing() -> None:
@@ -632,6 +665,43 @@ def test_a_release_that_was_replaced_says_so() -> None:
     assert reason(released(2), view) == (
         "Release v2 made the value live, and was then replaced from outside Hoist. "
         "The current release v3 does not carry it. The config var does not hold the value."
+    )
+
+
+@pytest.mark.parametrize(
+    ("config_vars", "effect", "kept"),
+    [
+        (ON, Effect.STORED_NOT_LIVE, "Heroku holds the value: it would go live with the target's"),
+        (OFF, Effect.NONE, "The config var does not hold the value."),
+    ],
+)
+def test_a_release_that_an_older_one_came_after_says_so(
+    config_vars: Mapping[str, str],
+    effect: Effect,
+    kept: str,
+) -> None:
+    view = changed_at(
+        START,
+        shows(SUCCEEDED, SUCCEEDED, SUCCEEDED, current=2, config_vars=config_vars, v2=OFF, v3=ON),
+    )
+
+    verdict = judge(released(3), view, now=LATE)
+
+    assert isinstance(verdict, NotLive)
+    assert (verdict.effect, verdict.release) == (effect, release(view, 3))
+    assert verdict.reason.startswith(
+        "Release v3 succeeded, but an older release became the current one after it. "
+        f"The current release v2 does not carry it. {kept}"
+    )
+
+
+def test_a_release_that_failed_while_the_value_is_live_for_the_last_time_says_so() -> None:
+    view = shows(SUCCEEDED, FAILED, current=1, config_vars=OFF, v1=ON, v2=ON)
+
+    assert reason(released(2), view) == (
+        "Release v2 failed (its output at Heroku says why). "
+        "The current release v1 still carries it, until it is replaced. "
+        "The config var does not hold the value."
     )
 
 

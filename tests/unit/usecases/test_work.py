@@ -234,6 +234,39 @@ def test_an_unknown_status_is_never_taken_for_success(world: World) -> None:
 
     assert world.now(promotion).state is State.DEPLOYING
     assert report.look_again is not None
+    assert world.lock.waiting_on is not None
+    assert world.lock.waiting_on.kind is Waiting.PROOF
+    assert "Release v2 carries it and does not run any more" in world.lock.waiting_on.text
+
+
+def test_an_older_release_that_ends_last_does_not_keep_ours_waiting_for_ever(
+    world: World,
+) -> None:
+    promotion = world.promoted()
+    # While ours is sent, somebody's release begins.
+    world.apps.phase = None
+    world.apps.failures["set_config_vars"] = [TryAgain("Heroku answered 503.")]
+    world.work(promotion)
+    theirs = world.apps.release("Deploy 1a2b3c4")
+    world.apps.phase = timedelta(0)
+    world.apps.set_config_vars(TARGET, {CONFIG_VAR: "true"})
+    world.apps.end_release(theirs, ReleaseStatus.SUCCEEDED)
+
+    world.work(promotion)
+
+    waiting = world.now(promotion)
+    assert (waiting.state, waiting.step, waiting.release_version) == (
+        State.DEPLOYING,
+        Step.RELEASED,
+        theirs + 1,
+    )
+    assert world.lock.waiting_on is not None
+    assert world.lock.waiting_on.kind is Waiting.PROOF
+    world.work_until_settled(promotion)
+    settled = world.now(promotion)
+    assert (settled.state, settled.effect) == (State.FAILED, Effect.STORED_NOT_LIVE)
+    assert settled.reason is not None
+    assert "an older release became the current one after it" in settled.reason
 
 
 def test_a_foreign_release_that_runs_is_waited_for_and_named(world: World) -> None:
