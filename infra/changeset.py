@@ -54,13 +54,19 @@ class Stack:
         change_set = self._create_change_set(template_url, parameters, before)
         changes = self._await_change_set(change_set)
         say(f"{self.name}: {changes or 'no'} resources to change")
-        if changes:
+        if changes is not None:
             token = uuid.uuid4().hex
             self.client.execute_change_set(ChangeSetName=change_set, ClientRequestToken=token)
             self._await_stack(token)
         after = self._describe()
         outputs = after.get("Outputs", []) if after else []
         return {output["OutputKey"]: output["OutputValue"] for output in outputs}
+
+    def parameters(self) -> dict[str, str]:
+        """Return what the stack was last deployed with; nothing where there is none."""
+        stack = self._describe()
+        parameters = stack.get("Parameters", []) if stack else []
+        return {each["ParameterKey"]: each["ParameterValue"] for each in parameters}
 
     def _describe(self) -> "StackTypeDef | None":
         try:
@@ -111,24 +117,25 @@ class Stack:
         ]
         return kept + [{"ParameterKey": key, "ParameterValue": given[key]} for key in given]
 
-    def _await_change_set(self, change_set: str) -> int:
-        """Return how many resources it changes."""
+    def _await_change_set(self, change_set: str) -> int | None:
+        """Return how many resources it changes; `None`: it changes nothing, outputs neither."""
         deadline = time.monotonic() + CHANGE_SET_TIMEOUT_SECONDS
         while time.monotonic() < deadline:
             found = self.client.describe_change_set(ChangeSetName=change_set)
             if found["Status"] == "CREATE_COMPLETE":
                 return len(found["Changes"])
             if found["Status"] == "FAILED":
-                return self._failed_change_set(change_set, found.get("StatusReason", ""))
+                self._failed_change_set(change_set, found.get("StatusReason", ""))
+                return None
             time.sleep(self.poll_seconds)
         message = f"CloudFormation prepared no change set in {CHANGE_SET_TIMEOUT_SECONDS} s."
         raise DeployError(message, hint="Nothing was changed. Deploy again.")
 
-    def _failed_change_set(self, change_set: str, reason: str) -> int:
+    def _failed_change_set(self, change_set: str, reason: str) -> None:
         self.client.delete_change_set(ChangeSetName=change_set)
         # CloudFormation calls a change set without changes failed, and only its words tell.
         if "didn't contain changes" in reason or "No updates are to be performed" in reason:
-            return 0
+            return
         message = f"CloudFormation refuses the change set: {reason}"
         raise DeployError(message, hint="Nothing was changed.")
 

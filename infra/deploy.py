@@ -1,6 +1,7 @@
 """`python -m infra.deploy --stage prod`: package a stage and make CloudFormation have it so."""
 
 import argparse
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from infra.aws import Aws
 from infra.changeset import Stack
 from infra.errors import DeployError
 from infra.package import Bundle, package
+from infra.paths import ROOT
 
 NEXT_STEPS = """
 Next:
@@ -65,7 +67,22 @@ def deploy(
         name=stack_name(stage),
         poll_seconds=aws.poll_seconds,
     )
-    return stack.apply(template_url, {"Stage": stage, **parameters}, say)
+    before = stack.parameters().get("Commit")
+    replaced = {} if before in {None, parameters.get("Commit")} else {"CommitBefore": before}
+    return stack.apply(template_url, {"Stage": stage, **replaced, **parameters}, say)
+
+
+def checked_out() -> str:
+    """Return the commit that is checked out, with `-dirty` where its files were changed.
+
+    `unknown` where this is no checkout, or git is not installed.
+    """
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        done = subprocess.run([*command, "--abbrev=40"], check=True, capture_output=True, text=True)  # noqa: S603 - no word of it is a user's
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()
 
 
 def next_steps(stage: str, outputs: Mapping[str, str]) -> str:
@@ -104,7 +121,12 @@ def main() -> int:
     try:
         aws = Aws(session=boto3.Session())
         bundle = package(arguments.stage)
-        outputs = deploy(aws, bundle, stage=arguments.stage, parameters=dict(arguments.parameter))
+        outputs = deploy(
+            aws,
+            bundle,
+            stage=arguments.stage,
+            parameters={"Commit": checked_out(), **dict(arguments.parameter)},
+        )
     except (NoCredentialsError, NoRegionError) as error:
         advice = "Log in as for the AWS CLI: AWS_PROFILE and AWS_DEFAULT_REGION."
         print(f"{error}\n{advice}", file=sys.stderr)
