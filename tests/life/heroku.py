@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -54,7 +55,9 @@ class HerokuApp(FakeApps):
         """Let what was due have happened."""
         now = self.clock.now()
         while self.late and self.late[0].lands_at <= now:
-            self.apply(self.late.pop(0).changes)
+            # Nobody hears what it is answered.
+            with suppress(Refused):
+                self.apply(self.late.pop(0).changes)
         self._let_phases_end()
 
     def release(self, description: str, *, config_vars: dict[str, str] | None = None) -> int:
