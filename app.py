@@ -370,8 +370,9 @@ def timeline(promotion_id: str) -> Response:
 @door("GET", "/promotions/{promotion_id}/audit")
 def audit(promotion_id: str) -> Response:
     """Show and verify a promotion's audit trail."""
-    wanted = requests.known_shape(promotion_id)
-    return Response(represent.trail(hoist.audit(wanted, caller=request().caller)))
+    received, wanted = request(), requests.known_shape(promotion_id)
+    stretch = requests.stretch(received)
+    return Response(represent.trail(hoist.audit(wanted, caller=received.caller), stretch))
 
 
 @door("GET", "/targets")
@@ -493,8 +494,11 @@ def unlock_operator(name: str) -> Response:
 @door("GET", "/audit/{subject}")
 def record_audit(subject: str) -> Response:
     """Show and verify the audit trail of an operator, a target, a catalogue or the freezes."""
-    kind, name = requests.record_subject(subject)
-    return Response(represent.trail(hoist.record_audit(kind, name, caller=request().caller)))
+    received, (kind, name) = request(), requests.record_subject(subject)
+    stretch = requests.stretch(received)
+    return Response(
+        represent.trail(hoist.record_audit(kind, name, caller=received.caller), stretch)
+    )
 
 
 # The doors of queue and schedule.

@@ -93,6 +93,17 @@ class Client:
         """Read."""
         return _object(self._sent(_Request(method="GET", path=path, query=query)))
 
+    def trail(self, promotion_id: str) -> dict[str, Any]:
+        """Read a whole audit trail, however many answers that takes."""
+        at = path("promotions", promotion_id, "audit")
+        answer = self.get(at)
+        entries = list(answer["entries"])
+        # An answer without entries is the last, whatever it says.
+        while answer["entries"] and answer["next_cursor"]:
+            answer = self.get(at, cursor=answer["next_cursor"])
+            entries += answer["entries"]
+        return answer | {"entries": entries}
+
     def markdown(self, path: str) -> str:
         """Read a text."""
         answer = self._sent(_Request(method="GET", path=path))

@@ -94,7 +94,7 @@ def audit(promotion_id: str, *, verify: bool) -> None:
     client = program.client()
     # Read before its trail: an entry that is written in between is no break.
     version = client.get(path("promotions", promotion_id))["version"]
-    trail = client.get(path("promotions", promotion_id, "audit"))
+    trail = client.trail(promotion_id)
     entries = [each for each in trail["entries"] if each["version"] <= version]
     broken, checked = trail["broken_because"], "says the API"
     if not trail["verified"]:

@@ -154,7 +154,7 @@ const history = (trail) => section("trail", "Audit trail",
 	button("Download timeline", { do: "download" }),
 	!trail ? loading() : [
 		trail.verified
-			? h("p.verified", icon("deployed"), h("b", "Verified"), `: an unbroken chain, entries 1 to ${trail.entries.length}`)
+			? h("p.verified", icon("deployed"), h("b", "Verified"), `: an unbroken chain, entries 1 to ${trail.entries.length}${trail.next_cursor ? " (hoist audit shows more)" : ""}`)
 			: h("p.broken", icon("failed"), h("b", `Broken at entry ${trail.broken_at}`), `: ${trail.broken_because}`),
 		h("ol", trail.entries.map(entry)),
 	]);

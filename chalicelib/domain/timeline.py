@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 
-from chalicelib.domain.audit import StoredEntry, Verification
+from chalicelib.domain.audit import AuditEntry, StoredEntry, Verification
 from chalicelib.domain.promotion import Promotion, State
 
 #: What is not worth a reader's time: said elsewhere in the line, or meant for machines.
@@ -20,7 +21,10 @@ def timeline(
     *,
     now: datetime,
 ) -> str:
-    """Write the retrospective's facts: what, how long, and each transition with its moment."""
+    """Write the retrospective's facts: what, how long, and each transition with its moment.
+
+    What is done again and again, with nothing between, takes one line.
+    """
     return "\n".join(_lines(promotion, trail, verification, now)) + "\n"
 
 
@@ -50,17 +54,25 @@ def _lines(
     yield "| time | after | who | what |"
     yield "|---|---:|---|---|"
     began = trail[0].entry.at if trail else now
-    for stored in trail:
-        entry = stored.entry
-        what = f"{_text(entry.action)}: `{entry.to_state}`"
-        told = "; ".join(
-            f"{_text(name)} {_cell(value)}"
-            for name, value in entry.facts.items()
-            if name not in _LEFT_OUT and (value is not None or name in _MAY_BE_ABSENT)
-        )
-        moment = f"{entry.at:%Y-%m-%d %H:%M:%S}"
-        row = [moment, spoken(entry.at - began), _text(entry.actor), what + (told and f". {told}")]
+    for (who, what), alike in groupby((each.entry for each in trail), key=_who_did_what):
+        first, *more = alike
+        again = f" ({len(more)} times more, the last at {_moment(more[-1])})" if more else ""
+        row = [_moment(first), spoken(first.at - began), who, what + again]
         yield "| " + " | ".join(row) + " |"
+
+
+def _who_did_what(entry: AuditEntry) -> tuple[str, str]:
+    what = f"{_text(entry.action)}: `{entry.to_state}`"
+    told = "; ".join(
+        f"{_text(name)} {_cell(value)}"
+        for name, value in entry.facts.items()
+        if name not in _LEFT_OUT and (value is not None or name in _MAY_BE_ABSENT)
+    )
+    return _text(entry.actor), what + (told and f". {told}")
+
+
+def _moment(entry: AuditEntry) -> str:
+    return f"{entry.at:%Y-%m-%d %H:%M:%S}"
 
 
 def _durations(promotion: Promotion, now: datetime) -> Iterator[str]:

@@ -25,7 +25,7 @@ from chalicelib.usecases.preflight import Findings
 from chalicelib.usecases.show import PromotionDetail
 from chalicelib.usecases.stage import told
 from chalicelib.usecases.targets import TargetDetail, policy_facts
-from chalicelib.wire.requests import write_cursor
+from chalicelib.wire.requests import Stretch, write_cursor
 
 #: Members of a promotion that grow while nothing happens.
 _AGES = frozenset({"age_seconds", "state_age_seconds"})
@@ -120,13 +120,16 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-def trail(read: Trail) -> dict[str, Any]:
-    """An audit trail, oldest entry first."""
+def trail(read: Trail, stretch: Stretch) -> dict[str, Any]:
+    """A stretch of an audit trail, oldest entry first, and what is found of the whole of it."""
+    later = [each for each in read.entries if each.entry.version > stretch.after_version]
+    shown = later[: stretch.limit]
     return {
         "verified": read.verification.verified,
         "broken_at": read.verification.broken_at,
         "broken_because": read.verification.reason,
-        "entries": [_entry(stored) for stored in read.entries],
+        "entries": [_entry(stored) for stored in shown],
+        "next_cursor": str(shown[-1].entry.version) if len(later) > len(shown) else None,
     }
 
 

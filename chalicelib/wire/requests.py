@@ -32,6 +32,8 @@ MAX_BODY_BYTES = 16 * 1024
 #: as many again where that came in UTF-16, which Python reads as JSON, too.
 MAX_CATALOGUE_BYTES = 256 * 1024
 MAX_LIMIT, DEFAULT_LIMIT = 100, 25
+#: Audit entries an answer: some hundred bytes each, of the 6 MB that a Lambda may answer.
+MAX_ENTRIES = 2000
 _REASON_LENGTH = 500
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
@@ -329,27 +331,49 @@ class Listing:
 
 def listing(request: Request) -> Listing:
     """Filters, limit and cursor. An unknown parameter is an error: a typo must not widen a list."""
-    given = {name: _single(name, values) for name, values in request.query.items()}
+    given = _parameters(request, "state", "target", "flag", "limit", "cursor")
     query = Query(
         target=_checked(given, "target", "AppName"),
         flag=_checked(given, "flag", "FlagName"),
         state=_checked(given, "state", "State"),
     )
-    limit, cursor = given.pop("limit", None), given.pop("cursor", None)
-    for name in ("target", "flag", "state"):
-        given.pop(name, None)
-    if given:
-        known = "state, target, flag, limit, cursor"
-        raise rejected(
-            tuple(
-                FieldError(field=name[:60], detail=f"is not known here: {known}") for name in given
-            ),
-        )
+    cursor = given.get("cursor")
     return Listing(
         query=query,
-        limit=_limit(limit),
+        limit=_limit(given, default=DEFAULT_LIMIT, most=MAX_LIMIT),
         before=read_cursor(cursor, query) if cursor is not None else None,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """Which entries of an audit trail are asked for: at most `limit`, of later versions."""
+
+    limit: int = MAX_ENTRIES
+    after_version: int = 0
+
+
+def stretch(request: Request) -> Stretch:
+    """Limit and cursor of an audit trail: the version of the last entry before."""
+    given = _parameters(request, "limit", "cursor")
+    cursor = given.get("cursor", "0")
+    if not re.fullmatch(r"[0-9]{1,9}", cursor, re.ASCII):
+        _reject("cursor", "is not one that this trail gave: send next_cursor unchanged")
+    return Stretch(
+        limit=_limit(given, default=MAX_ENTRIES, most=MAX_ENTRIES),
+        after_version=int(cursor),
+    )
+
+
+def _parameters(request: Request, *known: str) -> dict[str, str]:
+    given = {name: _single(name, values) for name, values in request.query.items()}
+    unknown = given.keys() - set(known)
+    if unknown:
+        detail = f"is not known here: {', '.join(known)}"
+        raise rejected(
+            tuple(FieldError(field=name[:60], detail=detail) for name in given if name in unknown)
+        )
+    return given
 
 
 def write_cursor(before: str, query: Query) -> str:
@@ -469,11 +493,10 @@ def _checked(given: Mapping[str, str], name: str, schema_name: str) -> str | Non
     return value
 
 
-def _limit(text: str | None) -> int:
-    if text is None:
-        return DEFAULT_LIMIT
-    if not re.fullmatch(r"[0-9]{1,4}", text, re.ASCII) or not 1 <= int(text) <= MAX_LIMIT:
-        _reject("limit", f"must be a number from 1 to {MAX_LIMIT}")
+def _limit(given: Mapping[str, str], *, default: int, most: int) -> int:
+    text = given.get("limit", str(default))
+    if not re.fullmatch(r"[0-9]{1,4}", text, re.ASCII) or not 1 <= int(text) <= most:
+        _reject("limit", f"must be a number from 1 to {most}")
     return int(text)
 
 

@@ -98,6 +98,54 @@ def test_the_audit_is_verified_and_complete(api: Api, world: World) -> None:
     assert [entry["version"] for entry in answer.body["entries"]] == [1, 2, 3, 4, 5]
 
 
+def test_a_long_trail_is_read_in_stretches_and_verified_as_a_whole(api: Api, world: World) -> None:
+    promotion = api.mark().body
+    api.promote(promotion["id"])
+    world.work()
+    path, query = f"/promotions/{promotion['id']}/audit", {"limit": ["2"]}
+
+    first = api("GET", path, query=query).body
+    second = api("GET", path, query=query | {"cursor": [first["next_cursor"]]}).body
+    last = api("GET", path, query=query | {"cursor": [second["next_cursor"]]}).body
+    beyond = api("GET", path, query={"cursor": ["999999999"]}).body
+
+    stretches = [first, second, last, beyond]
+    for stretch in stretches:
+        conforms(stretch, "AuditTrail")
+    shown = [[entry["version"] for entry in each["entries"]] for each in stretches]
+    assert shown == [[1, 2], [3, 4], [5], []]
+    assert [each["verified"] for each in stretches] == [True] * 4
+    assert (last["next_cursor"], beyond["next_cursor"]) == (None, None)
+    # What is broken is so in each stretch, the others too.
+    world.store.entries[promotion["id"]].pop()
+    broken = api("GET", path, query=query).body
+    assert (broken["verified"], broken["broken_at"], len(broken["entries"])) == (False, 5, 2)
+
+
+@pytest.mark.parametrize("path", ["/promotions/{id}/audit", "/audit/operator:kim"])
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ({"limit": ["0"]}, "limit"),
+        ({"limit": ["2001"]}, "limit"),
+        ({"cursor": ["-1"]}, "cursor"),
+        ({"cursor": ["٣"]}, "cursor"),
+        ({"cursor": ["1234567890"]}, "cursor"),
+        ({"cursor": ["1", "2"]}, "cursor"),
+        ({"page": ["2"]}, "page"),
+    ],
+)
+def test_a_bad_stretch_of_a_trail_is_named(
+    api: Api, path: str, query: dict[str, list[str]], name: str
+) -> None:
+    marked = api.mark().body["id"]
+
+    answer = api("GET", path.format(id=marked), query=query)
+
+    assert answer.problem == (400, "invalid_request")
+    assert answer.fields == [name]
+
+
 def test_a_cancel_answers_with_the_cancelled_promotion(api: Api) -> None:
     promotion = api.mark().body
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from chalicelib.wire.represent import trail
+from chalicelib.wire.requests import Stretch
 from cli.chain import broken_because
 from tests.factories import VERA
 from tests.world import World
@@ -15,7 +16,8 @@ def entries(world: World) -> list[dict[str, Any]]:
     """The trail of a promotion that went live, as the API tells it; one note is not ASCII."""
     promotion = world.accept(world.mark(value="früh am Morgen …")).promotion
     world.work_until_settled(promotion)
-    told: list[dict[str, Any]] = trail(world.audit_it(promotion.id, caller=VERA))["entries"]
+    read = world.audit_it(promotion.id, caller=VERA)
+    told: list[dict[str, Any]] = trail(read, Stretch())["entries"]
     assert len(told) >= 4
     return told
 

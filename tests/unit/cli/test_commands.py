@@ -320,6 +320,21 @@ def test_an_audit_trail_is_recomputed_here(terminal: Terminal) -> None:
     assert "whole (recomputed on this machine): 1 entries" in ended.stderr
 
 
+@pytest.mark.parametrize("length", [1, 2, 4, 5])
+def test_a_trail_that_takes_several_answers_is_shown_as_one(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    monkeypatch.setattr("chalicelib.wire.requests.MAX_ENTRIES", length)
+    done = terminal.api.world.promoted()
+    terminal.api.world.work(done)
+
+    ended = terminal("audit", done.id, "--verify", "--json")
+
+    assert [entry["version"] for entry in ended.json["entries"]] == [1, 2, 3, 4, 5]
+    assert (ended.exit_code, ended.json["next_cursor"]) == (0, None)
+    assert "whole (recomputed on this machine): 5 entries" in ended.stderr
+
+
 def test_a_trail_that_the_api_calls_whole_and_is_not_ends_with_1(terminal: Terminal) -> None:
     marked = terminal.api.world.mark()
     terminal.forged = lambda body: body.replace('"value": "true"', '"value": "false"')

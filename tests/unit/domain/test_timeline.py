@@ -512,3 +512,36 @@ def test_a_new_promotion_begins_with_what_it_came_of() -> None:
         "| 2026-05-09 04:28:00 | 0 s | kim | rollback: `deploying`. reverts `prm_1`; "
         f"target `{TARGET}`; flag `{FLAG}`; value (absent) |"
     )
+
+
+# What is done again and again
+
+
+def intended(before: Change, at: datetime, *, previous: str = "false") -> Change:
+    facts = {"config_var": CONFIG_VAR, "value": "true", "previous_value": previous}
+    return step(before, Action.RECORD_INTENT, at=at, facts=facts, step=Step.INTENT)
+
+
+def test_what_is_done_again_and_again_takes_one_line() -> None:
+    changes = [promoted(marked(), START)]
+    for minute in range(1, 1441):
+        changes.append(intended(changes[-1], START + minute * MINUTE))
+    changes.append(settled(changes[-1], START + 25 * HOUR))
+
+    lines = rows(*changes)
+
+    assert len(lines) == 3
+    assert lines[1].startswith("| 2026-05-09 04:29:00 | 1 min 0 s | worker | record\\_intent: ")
+    assert lines[1].endswith(" (1439 times more, the last at 2026-05-10 04:28:00) |")
+
+
+def test_what_differs_or_comes_between_takes_its_own() -> None:
+    first = intended(promoted(marked(), START), START)
+    otherwise = intended(first, START + MINUTE, previous="on")
+    alert = step(otherwise, Action.ALERT, at=START + HOUR, facts={"rung": "sev3"})
+    again = intended(alert, START + 2 * HOUR, previous="on")
+
+    lines = rows(first, otherwise, alert, again)
+
+    assert len(lines) == 4
+    assert not any("times more" in line for line in lines)
