@@ -12,7 +12,7 @@ from chalicelib.domain.catalogue import Catalogue
 from chalicelib.domain.drift import Baseline, Declared, Drift
 from chalicelib.domain.errors import HoistError
 from chalicelib.domain.freeze import FreezePlan
-from chalicelib.domain.lease import Denied, Lease, TargetLock, WaitingOn
+from chalicelib.domain.lease import Lease, TargetLock, WaitingOn
 from chalicelib.domain.notice import Notice
 from chalicelib.domain.operator import Operator, SpentCode
 from chalicelib.domain.promotion import Change, Promotion, State
@@ -207,16 +207,8 @@ class TargetLocks(Protocol):
         """Say what the target waits for; does nothing where the lease is not the newest."""
         ...
 
-    def release(
-        self,
-        lease: Lease,
-        *,
-        looked_at: datetime,
-        next_look_at: datetime | None,
-        waiting_on: WaitingOn | None,
-        denied: Denied | None,
-    ) -> None:
-        """Give the lease back and leave word. Does nothing where it is not the newest any more."""
+    def release(self, lease: Lease, left: TargetLock) -> None:
+        """Give the lease back, and leave the lock so. Does nothing where it is not the newest."""
         ...
 
     def get(self, target: str) -> TargetLock:
@@ -393,6 +385,10 @@ class Apps(AppReads, Protocol):
 
     def scopes(self) -> frozenset[str] | None:
         """What the last reply said Hoist's token may do, in Heroku's words, if it said so."""
+        ...
+
+    def require_writing(self) -> None:
+        """Raise `AccessDenied` where the last reply said that the token sets no config vars."""
         ...
 
     def take_usage(self) -> Usage:

@@ -12,11 +12,12 @@ from chalicelib.adapters.ids import UlidPromotionIds
 from chalicelib.domain.audit import StoredEntry
 from chalicelib.domain.catalogue import Catalogue
 from chalicelib.domain.drift import Baseline, Declared, Drift
-from chalicelib.domain.errors import LeaseLost, Refused
+from chalicelib.domain.errors import AccessDenied, LeaseLost, Refused
 from chalicelib.domain.flag import only_flags
 from chalicelib.domain.freeze import FreezePlan
-from chalicelib.domain.lease import LEASE_LASTS, Denied, Lease, TargetLock, WaitingOn
+from chalicelib.domain.lease import LEASE_LASTS, Lease, TargetLock, WaitingOn
 from chalicelib.domain.operator import Operator, SpentCode, proved
+from chalicelib.domain.preflight import WRITING_SCOPES
 from chalicelib.domain.promotion import Change, Promotion, State
 from chalicelib.domain.record import Record, Revision
 from chalicelib.domain.release import AppConfig, Release, ReleaseStatus
@@ -216,7 +217,7 @@ class FakeTargetLocks:
             until=until,
         )
         self.locks[target] = replace(lock, lease=lease)
-        return replace(lease, waiting_on=lock.waiting_on, denied=lock.denied)
+        return replace(lease, waiting_on=lock.waiting_on, denied=lock.denied, batch=lock.batch)
 
     def newest(self, lease: Lease) -> bool:
         held = self.get(lease.target).lease
@@ -226,7 +227,7 @@ class FakeTargetLocks:
         if not self.newest(lease):
             raise LeaseLost
         lock = self.get(lease.target)
-        held = replace(lease, until=until, waiting_on=None, denied=None)
+        held = replace(lease, until=until, waiting_on=None, denied=None, batch=None)
         self.locks[lease.target] = replace(lock, lease=held)
 
     def leave_word(self, lease: Lease, waiting_on: WaitingOn) -> None:
@@ -234,23 +235,9 @@ class FakeTargetLocks:
             lock = self.get(lease.target)
             self.locks[lease.target] = replace(lock, waiting_on=waiting_on)
 
-    def release(
-        self,
-        lease: Lease,
-        *,
-        looked_at: datetime,
-        next_look_at: datetime | None,
-        waiting_on: WaitingOn | None,
-        denied: Denied | None,
-    ) -> None:
+    def release(self, lease: Lease, left: TargetLock) -> None:
         if self.newest(lease):
-            self.locks[lease.target] = TargetLock(
-                target=lease.target,
-                looked_at=looked_at,
-                next_look_at=next_look_at,
-                waiting_on=waiting_on,
-                denied=denied,
-            )
+            self.locks[lease.target] = left
 
     def get(self, target: str) -> TargetLock:
         return self.locks.get(target, TargetLock(target=target))
@@ -585,6 +572,11 @@ class FakeApps:
 
     def scopes(self) -> frozenset[str] | None:
         return self.scopes_said
+
+    def require_writing(self) -> None:
+        if self.scopes_said is not None and not self.scopes_said & WRITING_SCOPES:
+            detail = "Hoist's token may not set config vars."
+            raise AccessDenied(detail, after=timedelta(minutes=1))
 
     def take_usage(self) -> Usage:
         return Usage(calls=len(self.patches), left=self.left)

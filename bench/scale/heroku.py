@@ -244,6 +244,9 @@ class VirtualApps:
     def scopes(self) -> frozenset[str] | None:
         return frozenset({"write-protected"})
 
+    def require_writing(self) -> None:
+        """Its token may."""
+
     def take_usage(self) -> Usage:
         used, self.calls = Usage(calls=self.calls, left=self.left), 0
         return used

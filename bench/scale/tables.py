@@ -23,7 +23,6 @@ from chalicelib.domain.freeze import FreezePlan
 from chalicelib.domain.lease import (
     HEARTBEAT_EVERY,
     LEASE_LASTS,
-    Denied,
     Lease,
     TargetLock,
     WaitingOn,
@@ -292,25 +291,11 @@ class VirtualLocks(FakeTargetLocks):
         self.meter.pay(UPDATE, write=1)
         super().leave_word(lease, waiting_on)
 
-    def release(
-        self,
-        lease: Lease,
-        *,
-        looked_at: datetime,
-        next_look_at: datetime | None,
-        waiting_on: WaitingOn | None,
-        denied: Denied | None,
-    ) -> None:
+    def release(self, lease: Lease, left: TargetLock) -> None:
         self.meter.pay(UPDATE, write=1)
         if self.newest(lease):
             self.beating.pop(lease.target, None)
-        super().release(
-            lease,
-            looked_at=looked_at,
-            next_look_at=next_look_at,
-            waiting_on=waiting_on,
-            denied=denied,
-        )
+        super().release(lease, left)
 
     def get_all(self, targets: Iterable[str]) -> Mapping[str, TargetLock]:
         wanted = sorted(targets)

@@ -9,7 +9,7 @@ it is parsed, and no reply's body is ever part of a message.
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ import requests
 
 from chalicelib.domain.errors import AccessDenied, Ambiguous, Refused, TryAgain
 from chalicelib.domain.flag import only_flags
+from chalicelib.domain.preflight import WRITING_SCOPES
 from chalicelib.domain.release import AppConfig, Release, ReleaseStatus
 from chalicelib.ports import Usage
 
@@ -159,6 +160,18 @@ class HerokuApps:
         """`Oauth-Scope` of the last reply: words with spaces between, or commas."""
         return self._scopes
 
+    def require_writing(self) -> None:
+        """Judge by `Oauth-Scope` of the last reply; no call is made."""
+        if self._scopes is None or self._scopes & WRITING_SCOPES:
+            return
+        self.token.forget()
+        said = ", ".join(sorted(self._scopes)) or "none"
+        detail = (
+            f"Hoist's token may not set config vars (scopes: {said}); write-protected is needed. "
+            "No promotion is at fault."
+        )
+        raise AccessDenied(detail, after=_DENIED_FOR)
+
     def take_usage(self) -> Usage:
         """Count anew from here."""
         used = Usage(calls=self._calls, errors=self._errors, left=self._calls_left)
@@ -169,7 +182,8 @@ class HerokuApps:
         wanted = f"version ..; order=desc,max={_FIRST_PAGE}"
         for _ in range(_PAGES):
             answer = self._get(f"/apps/{app}/releases", {"Range": wanted})
-            yield [_release(fields) for fields in _json(answer, list) if "version" in fields]
+            listed = _json(answer, list)
+            yield [_release(fields) for fields in listed if type(fields.get("version")) is int]
             wanted = _MAX.sub(f"max={_NEXT_PAGES}", answer.headers.get("Next-Range", ""))
             if answer.status_code != HTTPStatus.PARTIAL_CONTENT or not wanted:
                 return
@@ -302,7 +316,7 @@ def _release(fields: Mapping[str, Any]) -> Release:
     status = fields.get("status")
     return Release(
         id=str(fields.get("id", "")),
-        version=int(fields["version"]),
+        version=fields["version"],
         status=ReleaseStatus(status) if status in set(ReleaseStatus) else ReleaseStatus.UNKNOWN,
         current=fields.get("current") is True,
         description=str(fields.get("description", "")),
@@ -313,6 +327,7 @@ def _release(fields: Mapping[str, Any]) -> Release:
 
 def _time(text: object) -> datetime | None:
     try:
-        return datetime.fromisoformat(str(text))
+        time = datetime.fromisoformat(str(text))
     except ValueError:
         return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -18,6 +18,8 @@ from chalicelib.domain.release import (
     TargetView,
     Unproven,
     judge,
+    not_stored,
+    stored_as,
 )
 
 
@@ -80,7 +82,8 @@ def evidence_of(promotion: Promotion, view: TargetView, *, now: datetime) -> Evi
     Where a release of ours runs, that is what counts: the value goes live when it succeeds.
     """
     verdict = judge(promotion, view, now=now)
-    if isinstance(verdict, NotSent | Behind) and view.may_be_live(promotion):
+    unsent = isinstance(verdict, NotSent | Behind)
+    if unsent and view.may_be_live(promotion):
         # The worker would send it (again), which is harmless; what it is now is not shown.
         verdict = Unproven(fresh=False)
     value = view.config_vars.get(promotion.config_var)
@@ -89,7 +92,8 @@ def evidence_of(promotion: Promotion, view: TargetView, *, now: datetime) -> Evi
     match verdict:
         case Live(release=release):
             finding, effect, shown = Finding.LIVE, Effect.LIVE, release
-            said = f"Release v{release.version} is current and carries the value: it is live."
+            has = "carries the value" if promotion.value is not None else "has no such config var"
+            said = f"Release v{release.version} is current and {has}: it is live."
         case Running(release=release):
             finding, effect, shown = Finding.RUNNING, Effect.UNKNOWN, release
             said = (
@@ -99,6 +103,12 @@ def evidence_of(promotion: Promotion, view: TargetView, *, now: datetime) -> Evi
         case NotLive(effect=effect, reason=reason, release=found):
             finding, shown = Finding.NOT_LIVE, found or current
             said = reason
+        case Unproven() if unsent and promotion.step is Step.QUEUED:
+            finding, effect, shown = Finding.UNPROVEN, Effect.UNKNOWN, current
+            said = (
+                f"Hoist has sent nothing yet. Heroku {stored_as(promotion)} already; whether that "
+                "is live, what it shows does not prove. Waiting is safe."
+            )
         case Unproven():
             finding, effect, shown = Finding.UNPROVEN, Effect.UNKNOWN, current
             said = (
@@ -116,10 +126,10 @@ def evidence_of(promotion: Promotion, view: TargetView, *, now: datetime) -> Evi
             stored = promotion.carried_by(view.config_vars)
             effect = Effect.STORED_NOT_LIVE if stored else Effect.NONE
             said = (
-                "Heroku holds the value, but the current release does not carry it: it would go "
-                "live with the next one."
+                f"Heroku {stored_as(promotion)}, but the current release does not carry it: it "
+                "would go live with the next one."
                 if stored
-                else "Heroku does not hold the value."
+                else not_stored(promotion)
             )
     return Evidence(
         finding=finding,

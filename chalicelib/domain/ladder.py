@@ -5,14 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from chalicelib.domain.lease import TargetLock, Waiting
+from chalicelib.domain.lease import LOOK_IS_FRESH_FOR, TargetLock, Waiting
 from chalicelib.domain.promotion import Promotion, Rung, State, Step
 
 #: A release phase is ended by Heroku after an hour.
 #: https://devcenter.heroku.com/articles/release-phase
 RELEASE_PHASE_LASTS = timedelta(hours=1)
-#: A running release is looked at each minute: an older look proves nothing of now.
-LOOK_IS_FRESH_FOR = timedelta(minutes=5)
 
 DEFAULT_AFTER: Mapping[Rung, timedelta] = MappingProxyType(
     {

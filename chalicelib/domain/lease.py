@@ -17,6 +17,8 @@ from enum import StrEnum
 LEASE_LASTS = timedelta(seconds=4)
 #: How often a living worker renews it. Two beats may be lost before it ends.
 HEARTBEAT_EVERY = timedelta(seconds=1)
+#: What waits is looked at each minute: an older look proves nothing of now.
+LOOK_IS_FRESH_FOR = timedelta(minutes=5)
 
 
 class Waiting(StrEnum):
@@ -82,6 +84,8 @@ class Lease:
     waiting_on: WaitingOn | None = None
     #: People were told so, and not yet that it is over.
     denied: Denied | None = None
+    #: So few promotions share the next PATCH, while one that Heroku refuses is looked for.
+    batch: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +101,8 @@ class TargetLock:
     looked_at: datetime | None = None
     #: People were told so, and not yet that it is over.
     denied: Denied | None = None
+    #: So few promotions share the next PATCH, while one that Heroku refuses is looked for.
+    batch: int | None = None
 
     def held(self, now: datetime) -> bool:
         """Tell whether a worker is on it. A lease past its end counts as free."""

@@ -49,17 +49,23 @@ def _expires_soon(entry: AuditEntry) -> Notice:
     return _about(
         entry,
         title=f"{_what(entry)} expires soon",
-        text=f"Nobody has promoted it. It expires at {entry.facts['expires_at']}; "
+        text=f"{_why_not_begun(entry)} It expires at {entry.facts['expires_at']}; "
         "until then it can be promoted or cancelled.",
         runbook="a-promotion-expires",
     )
 
 
+def _why_not_begun(entry: AuditEntry) -> str:
+    held_by = entry.facts.get("held_by")
+    return f"It is held back by {held_by}." if held_by else "Nobody has promoted it."
+
+
 def _expired(entry: AuditEntry) -> Notice:
+    reason = entry.facts.get("reason") or "Nobody promoted it in time."
     return _about(
         entry,
         title=f"{_what(entry)} expired",
-        text="Nobody promoted it in time. The target was not changed. Mark it again.",
+        text=f"{reason} The target was not changed. Mark it again.",
         runbook="a-promotion-expires",
     )
 
@@ -94,13 +100,16 @@ def _stalled(entry: AuditEntry) -> Notice:
 def _heroku_access(entry: AuditEntry) -> Notice:
     resolved = entry.facts.get("resolved") is True
     return Notice(
-        dedup_key="hoist-heroku-access",
+        # Of a token that is refused everywhere each target tells; of one app's refusal only it.
+        dedup_key=f"hoist-heroku-access-{entry.target}",
         rung=Rung.SEV3,
         resolves=resolved,
-        title="Heroku takes Hoist's token again" if resolved else "Heroku refuses Hoist's token",
-        text="Promotions go on by themselves."
+        title=f"Heroku takes Hoist's token at {entry.target} again"
         if resolved
-        else f"{entry.facts.get('said')} Promotions wait, none has failed, and they go on by "
+        else f"Heroku refuses Hoist's token at {entry.target}",
+        text="Promotions there go on by themselves."
+        if resolved
+        else f"{entry.facts.get('said')} Promotions there wait, none has failed, and they go on by "
         "themselves once the token or account is in order.",
         promotion_id=entry.subject,
         runbook="the-token-expired",
@@ -114,7 +123,8 @@ def _drift(entry: AuditEntry) -> Notice:
         "Heroku holds the value, but the current release does not carry it: it would go live with "
         "the next one."
         if stored
-        else "Its config var was changed or rolled back outside Hoist."
+        else "Its config var is not what Hoist deployed last: it was changed or rolled back "
+        "outside Hoist, or a promotion that failed has left its value there."
     )
     return Notice(
         dedup_key=f"drift-{entry.target}-{entry.flag}",

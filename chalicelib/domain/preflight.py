@@ -324,8 +324,8 @@ def _not_drifted(promotion: Promotion, view: TargetView, declared: Declared | No
     return Check(
         name="drift",
         outcome=Outcome.WARN,
-        seen=f"{name} was changed outside Hoist since {declared.promotion_id} set it. "
-        "Somebody may rely on what it is now.",
+        seen=f"{name} is not what {declared.promotion_id} deployed: it was changed outside Hoist, "
+        "or a promotion that failed has left its value there. Somebody may rely on what it is now.",
         finding=f"{declared.promotion_id}@v{view.newest_version}",
     )
 

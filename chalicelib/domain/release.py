@@ -103,6 +103,31 @@ class TargetView:
         newest = self.releases[0] if self.releases else None
         return newest if newest and newest.status is ReleaseStatus.PENDING else None
 
+    def running_after(self, release: Release) -> Iterator[Release]:
+        """The releases made after this one whose release phase still runs, newest first."""
+        newer = (other for other in self.releases if other.version > release.version)
+        return (other for other in newer if other.status is ReleaseStatus.PENDING)
+
+    @property
+    def stored_differs(self) -> bool:
+        """Tell whether the config vars may be others than the dynos run with, and will run with.
+
+        So it is after a release that failed: Heroku may have kept what it was to bring.
+        """
+        current = self.current
+        return (
+            current is not None and current.version != self.newest_version and self.running is None
+        )
+
+    def live_value(self, promotion: Promotion) -> str | None:
+        """What the dynos have for the promotion's config var; `None` where they have none.
+
+        Where the current release's own config vars were not read: what Heroku holds.
+        """
+        live = self.carried.get(self.current.version) if self.current else None
+        shown = live if live is not None and self.stored_differs else self.config_vars
+        return shown.get(promotion.config_var)
+
     def awaited_by(self, promotion: Promotion) -> bool:
         """Tell whether the newest release is the promotion's own and runs: only time helps."""
         running = self.running
@@ -156,21 +181,30 @@ def to_read_next(promotion: Promotion, view: TargetView) -> int | None:
 
 def _evidence(promotion: Promotion, view: TargetView) -> Iterator[Release]:
     """The releases that decide on the promotion; of its candidates none beyond its own."""
-    if promotion.step is Step.QUEUED and not promotion.carried_by(view.config_vars):
+    if promotion.step is Step.QUEUED:
+        yield from _evidence_unsent(promotion, view)
         return
     if view.awaited_by(promotion):
         return
     if view.current:
         yield view.current
-    if promotion.step is Step.QUEUED:
-        return
     if view.running:
         yield view.running
+    own = _release_of(promotion, view)
+    if own is not None:
+        yield from view.running_after(own)
     if promotion.release_version is None:
         for release in view.candidates(promotion):
             yield release
             if view.carries(release, promotion):
+                yield from view.running_after(release)
                 return
+
+
+def _evidence_unsent(promotion: Promotion, view: TargetView) -> Iterator[Release]:
+    """The release whose value a PATCH would replace, where it may differ from what is stored."""
+    if view.current and (promotion.carried_by(view.config_vars) or view.stored_differs):
+        yield view.current
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,7 +282,16 @@ def _lasts(promotion: Promotion, live: Release, view: TargetView) -> bool:
 
 
 def _unreadable(promotion: Promotion, view: TargetView) -> bool:
-    return any(view.carries(release, promotion) is None for release in _evidence(promotion, view))
+    """Tell whether Heroku hides something that could prove what became of the value.
+
+    What the current release carried before does not, of a value that is nowhere else.
+    """
+    hidden = [r for r in _evidence(promotion, view) if view.carries(r, promotion) is None]
+    if promotion.step is Step.INTENT and not promotion.carried_by(view.config_vars):
+        baseline = promotion.baseline_version or 0
+        found = _known_release(promotion, view)
+        hidden = [r for r in hidden if found is not None or r.version > baseline]
+    return bool(hidden)
 
 
 def _fresh(promotion: Promotion, now: datetime) -> bool:
@@ -263,6 +306,11 @@ def _to_send(view: TargetView) -> NotSent | Behind:
 def _known_release(promotion: Promotion, view: TargetView) -> Release | None:
     if promotion.release_version is None:
         return next((r for r in view.candidates(promotion) if view.carries(r, promotion)), None)
+    return _release_of(promotion, view)
+
+
+def _release_of(promotion: Promotion, view: TargetView) -> Release | None:
+    """The release that is on record as the promotion's own, if Heroku still lists it."""
     return next((r for r in view.releases if r.version == promotion.release_version), None)
 
 
@@ -273,7 +321,7 @@ def _without_release(
 ) -> NotLive | Unproven | NotSent | Behind:
     if promotion.release_version is not None:
         return Unproven(fresh=False)
-    if promotion.step is Step.INTENT:
+    if promotion.step in {Step.INTENT, None}:
         landed = promotion.carried_by(view.config_vars) and _changes_something(promotion)
         just_now = landed and _fresh(promotion, now)
         # Releases are read before the config: a PATCH that lands in between shows here alone.
@@ -285,7 +333,7 @@ def _without_release(
     if promotion.carried_by(view.config_vars):
         return NotLive(
             effect=Effect.STORED_NOT_LIVE,
-            reason="Heroku holds the value but made no release for it; "
+            reason=f"Heroku {stored_as(promotion)} but made no release for it; "
             "it goes live with the target's next release, whoever makes it "
             "(heroku releases:retry, or a deployment).",
         )
@@ -293,6 +341,19 @@ def _without_release(
         effect=Effect.NONE,
         reason="Heroku took the value, but no release carries it and the config var holds "
         "something else now: it was changed outside Hoist.",
+    )
+
+
+def stored_as(promotion: Promotion) -> str:
+    """What Heroku does, where its config vars are as the promotion wants them."""
+    return "holds the value" if promotion.value is not None else "has removed the config var"
+
+
+def not_stored(promotion: Promotion) -> str:
+    """What is so where its config vars are not as the promotion wants them."""
+    removes = promotion.value is None
+    return (
+        "The config var is still there." if removes else "The config var does not hold the value."
     )
 
 
@@ -307,14 +368,15 @@ def _with_release(
     view: TargetView,
     now: datetime,
 ) -> NotLive | Running | Unproven:
-    current, running = view.current, view.running
+    current = view.current
     if release.status is ReleaseStatus.PENDING:
         return Running(release=release)
     if not _ended_for_good(release, current, now):
         return Unproven(fresh=False, release=release)
-    if running and view.carries(running, promotion):
-        # A retry of the release, or a later one, is about to make it live after all.
-        return Running(release=running)
+    for later in view.running_after(release):
+        if view.carries(later, promotion):
+            # A retry of the release, or a later one, is about to make it live after all.
+            return Running(release=later)
     stored = promotion.carried_by(view.config_vars)
     return NotLive(
         effect=Effect.STORED_NOT_LIVE if stored else Effect.NONE,
@@ -345,7 +407,7 @@ def _replaced(release: Release, current: Release | None) -> bool:
 def _reason(promotion: Promotion, release: Release, view: TargetView) -> str:
     current = view.current
     happened = {
-        ReleaseStatus.SUCCEEDED: "made the value live, and was then replaced from outside Hoist"
+        ReleaseStatus.SUCCEEDED: "succeeded, and was then replaced from outside Hoist"
         if _replaced(release, current)
         else "succeeded, but an older release became the current one after it",
         ReleaseStatus.FAILED: "failed (its output at Heroku says why)",
@@ -357,8 +419,8 @@ def _reason(promotion: Promotion, release: Release, view: TargetView) -> str:
         does = "still carries it, until it is replaced" if carries else "does not carry it"
         now = f"The current release v{current.version} {does}."
     kept = (
-        "Heroku holds the value: it would go live with the target's next release."
+        f"Heroku {stored_as(promotion)}: it would go live with the target's next release."
         if promotion.carried_by(view.config_vars)
-        else "The config var does not hold the value."
+        else not_stored(promotion)
     )
     return " ".join(part for part in (f"Release v{release.version} {happened}.", now, kept) if part)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chalicelib.domain.freeze import Hold
-from chalicelib.domain.lease import TargetLock, Waiting, WaitingOn
+from chalicelib.domain.lease import LOOK_IS_FRESH_FOR, TargetLock, Waiting, WaitingOn
 from chalicelib.domain.promotion import Promotion, Rung, State, Step
 from chalicelib.domain.target import Target
 
@@ -53,7 +53,11 @@ def waiting_on(
     if promotion.state is not State.DEPLOYING:
         kind, text = _before_it_begins(promotion, gate or Gate(), now)
         return WaitingOn(kind=kind, text=text, since=since)
-    if promotion.step is Step.QUEUED:
+    unattended = _unattended(promotion, lock, since, now)
+    if unattended:
+        return unattended
+    held_up = lock and lock.waiting_on and lock.waiting_on.kind in _NOTHING_MOVES
+    if promotion.step is Step.QUEUED and not held_up:
         return _queue(deploying, since) or _at_target(promotion, lock, since, now)
     return _at_target(promotion, lock, since, now)
 
@@ -120,6 +124,38 @@ def _queue(
     )
 
 
+#: What keeps a target's queue from moving, and so is worth more than who is first in it.
+_NOTHING_MOVES = frozenset({Waiting.HEROKU, Waiting.HEROKU_ACCESS})
+
+#: How far a worker had come when it looked last.
+_DONE = {
+    Step.QUEUED: "Accepted",
+    Step.INTENT: "A worker was about to ask Heroku for it",
+    Step.PENDING_COMMIT: "Heroku took the value",
+    Step.RELEASED: "Its release is known",
+}
+
+
+def _unattended(
+    promotion: Promotion,
+    lock: TargetLock | None,
+    since: datetime,
+    now: datetime,
+) -> WaitingOn | None:
+    """Say so where no worker has come for minutes: what the last one saw may not be so any more."""
+    if lock is None or lock.held(now):
+        return None
+    looked_at = max(since, lock.looked_at or since)
+    if now - max(looked_at, lock.next_look_at or looked_at) < LOOK_IS_FRESH_FOR:
+        return None
+    text = (
+        f"{_DONE[promotion.step or Step.QUEUED]}. No worker has looked at the target since "
+        f"{clock_time(looked_at)}, though one is asked for each minute: what became of it "
+        "meanwhile is not known. Look at it."
+    )
+    return WaitingOn(kind=Waiting.WORKER, text=text, since=looked_at)
+
+
 def _at_target(
     promotion: Promotion,
     lock: TargetLock | None,
@@ -131,16 +167,10 @@ def _at_target(
     if lock and lock.lease and lock.held(now):
         text = f"A worker is on it since {clock_time(lock.lease.since)}. Nothing is wrong."
         return WaitingOn(kind=Waiting.WORKER, text=text, since=lock.lease.since)
-    done = {
-        Step.QUEUED: "Accepted",
-        Step.INTENT: "A worker was about to ask Heroku for it",
-        Step.PENDING_COMMIT: "Heroku took the value",
-        Step.RELEASED: "Its release is known",
-    }
     # Told to somebody, so none of that has come true.
     stalled = promotion.rung not in {None, Rung.INFO}
     text = (
-        f"{done[promotion.step or Step.QUEUED]}; the next worker takes it up within seconds, "
+        f"{_DONE[promotion.step or Step.QUEUED]}; the next worker takes it up within seconds, "
         "the watchdog within a minute. "
         + ("It waits for longer than that: look at it." if stalled else "Nothing needs to be done.")
     )

@@ -23,7 +23,7 @@ _ACTOR = "watchdog"
 class DriftReport:
     """What one comparison of all targets found."""
 
-    #: Flags that differ, by target; of those unread or left for later, as it was found last.
+    #: Flags that differ, by target; of those that were not compared, as it was found last.
     drifting: dict[str, list[str]] = field(default_factory=dict)
     #: Targets that could not be read, and why; the next comparison tries them again.
     unread: dict[str, str] = field(default_factory=dict)
@@ -76,6 +76,7 @@ class WatchDrift:
             return
         view = TargetView(releases=self.apps.releases(baseline.target, after=None))
         if view.running:
+            _as_found_last(baseline, report)
             return
         config_vars = self.apps.config(baseline.target).flags
         live = self._live(baseline.target, view)

@@ -15,6 +15,7 @@ settled                     finds nothing open; the lease ends by itself
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,14 +80,19 @@ class Visit:
     carried: dict[int, Mapping[str, str] | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Begin with full batches."""
-        self.batch = self.max_batch
+        """Begin with full batches, or go on with those that the last visit had come down to."""
+        self.batch = min(self.lease.batch or self.max_batch, self.max_batch)
 
     @property
     def max_batch(self) -> int:
         """Promotions that may share one PATCH."""
         policy = self.target_policy
         return policy.max_flags_per_release if policy else MAX_FLAGS_PER_RELEASE
+
+    @property
+    def narrowed(self) -> int | None:
+        """What the batches have come down to, if they have: worth knowing for the next visit."""
+        return self.batch if self.batch < self.max_batch else None
 
     @property
     def target(self) -> str:
@@ -267,6 +273,10 @@ class Look:
 
     def _send(self, visit: Visit, unsent: Sequence[Promotion], view: TargetView) -> bool:
         """Record intent for a batch, oldest first, and PATCH it in one request."""
+        if not unsent:
+            return False
+        with _refused_to_write(visit):
+            self.apps.require_writing()
         batch = [
             visit.known.get(promotion.id, promotion)
             for promotion in unsent[: visit.batch]
@@ -277,12 +287,10 @@ class Look:
         visit.alive.check()
         visit.patches += 1
         try:
-            self.apps.set_config_vars(visit.target, {p.config_var: p.value for p in batch})
+            with _refused_to_write(visit):
+                self.apps.set_config_vars(visit.target, {p.config_var: p.value for p in batch})
         except Refused as refused:
             return self._narrow(visit, batch, view, refused)
-        except AccessDenied:
-            visit.refuses = Denied.WRITE
-            raise
         visit.taken += 1
         visit.batch = min(2 * visit.batch, visit.max_batch)
         for promotion in batch:
@@ -297,7 +305,7 @@ class Look:
         Also where the same intent is on record already: the write proves that the promotion,
         which may have been read from an index, is still as it was read.
         """
-        previous = view.config_vars.get(promotion.config_var)
+        previous = view.live_value(promotion)
         if promotion.step is Step.INTENT and promotion.carried_by(view.config_vars):
             # What is there now may be our own doing: what it replaced is on record.
             previous = promotion.previous_value
@@ -348,6 +356,16 @@ class Look:
 
     def _act(self, action: Action, facts: Mapping[str, Any]) -> Act:
         return Act(actor=_ACTOR, action=action, at=self.clock.now(), facts=facts)
+
+
+@contextmanager
+def _refused_to_write(visit: Visit) -> Iterator[None]:
+    """What Heroku refuses Hoist here is the PATCH, not all."""
+    try:
+        yield
+    except AccessDenied:
+        visit.refuses = Denied.WRITE
+        raise
 
 
 def _unsent(wanted: Sequence[Promotion], verdicts: Mapping[str, Verdict]) -> list[Promotion]:

@@ -206,10 +206,13 @@ class Watch:
         if now >= (held.expires_at if held else promotion.expires_at):
             if self._won(self._expiry(promotion)):
                 report.expired.append(promotion.id)
-        elif due:
+        elif due and not (held and held.known_of(promotion)):
             self._begin(promotion, held, report)
         elif promotion.expiry_warned_at is None and now >= promotion.expires_at - EXPIRY_WARNING:
-            facts = {"expires_at": promotion.expires_at.isoformat()}
+            facts = {
+                "expires_at": promotion.expires_at.isoformat(),
+                "held_by": promotion.held_by,
+            }
             act = self._act(Action.WARN_OF_EXPIRY, facts)
             if self._won(advance(promotion, act, expiry_warned_at=now)):
                 report.warned.append(promotion.id)
@@ -219,7 +222,7 @@ class Watch:
         if held is None:
             if self._won(self._beginning(promotion)):
                 report.begun.append(promotion.id)
-        elif held.by != promotion.held_by or held.expires_at != promotion.expires_at:
+        else:
             act = self._act(Action.HOLD, {"check": held.by, "seen": held.seen})
             changes = {"held_by": held.by, "expires_at": held.expires_at}
             if self._won(advance(promotion, act, **changes)):
@@ -258,7 +261,13 @@ class Watch:
         return f"{name}, who let it go, may not call any more: somebody else has to promote it."
 
     def _expiry(self, promotion: Promotion) -> Change:
-        act = self._act(Action.EXPIRE, {"expires_at": promotion.expires_at.isoformat()})
+        reason = (
+            f"It was held back by {promotion.held_by} until it expired."
+            if promotion.held_by
+            else "Nobody promoted it in time."
+        )
+        facts = {"expires_at": promotion.expires_at.isoformat(), "reason": reason}
+        act = self._act(Action.EXPIRE, facts)
         return advance(
             promotion,
             act,
@@ -266,9 +275,7 @@ class Watch:
             settled_at=act.at,
             settled_by=SettledBy.WATCHDOG,
             effect=Effect.NONE,
-            reason=f"It was held back by {promotion.held_by} until it expired."
-            if promotion.held_by
-            else "Nobody promoted it in time.",
+            reason=reason,
         )
 
     def _beginning(self, promotion: Promotion) -> Change:
@@ -304,6 +311,10 @@ class _Held:
     by: str
     seen: str
     expires_at: datetime
+
+    def known_of(self, promotion: Promotion) -> bool:
+        """Tell whether that was told."""
+        return (self.by, self.expires_at) == (promotion.held_by, promotion.expires_at)
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,9 @@ from chalicelib.domain.errors import (
     TryAgain,
     Unavailable,
 )
-from chalicelib.domain.ladder import RELEASE_PHASE_LASTS
 from chalicelib.domain.lease import LEASE_LASTS, Denied, Lease, TargetLock, Waiting, WaitingOn
 from chalicelib.domain.promotion import Promotion
-from chalicelib.domain.release import Behind, Release, Running, Unproven
-from chalicelib.domain.waiting import clock_time
+from chalicelib.domain.word import target_word
 from chalicelib.ports import (
     Apps,
     Clock,
@@ -134,7 +132,7 @@ class Work:
                 ending = self._stay(visit)
         finally:
             # Also where a bug ends the visit: the target is free, and due at once.
-            self._leave(visit.lease if visit else lease, ending)
+            self._leave(visit.lease if visit else lease, ending, visit)
         return WorkReport(
             target=wake.target,
             promotions=tuple(visit.known.values()),
@@ -205,7 +203,9 @@ class Work:
 
     def _word(self, visit: Visit, outlook: Outlook, now: datetime) -> WaitingOn:
         """What the target waits for; left at its lock as soon as it changes."""
-        word = _waiting_on(outlook, now)
+        word = target_word(
+            outlook.open, outlook.verdicts, now=now, calls_run_short=self._calls_run_short()
+        )
         if word != visit.lease.waiting_on:
             self.locks.leave_word(visit.lease, word)
             visit.lease = replace(visit.lease, waiting_on=word)
@@ -235,15 +235,17 @@ class Work:
             access_denied=held_up.detail if kind is Waiting.HEROKU_ACCESS else None,
         )
 
-    def _leave(self, lease: Lease, ending: _Ending) -> None:
+    def _leave(self, lease: Lease, ending: _Ending, visit: Visit | None) -> None:
         now, again = self.clock.now(), ending.look_again
-        self.locks.release(
-            lease,
+        left = TargetLock(
+            target=lease.target,
             looked_at=now,
             next_look_at=now + again.after if again else None,
             waiting_on=ending.waiting_on,
             denied=lease.denied,
+            batch=visit.narrowed if visit and again else None,
         )
+        self.locks.release(lease, left)
 
 
 def _pauses() -> Iterator[timedelta]:
@@ -255,57 +257,4 @@ def _when_free(lock: TargetLock, now: datetime) -> LookAgain:
     return LookAgain(
         after=max(until - now, timedelta(seconds=1)),
         because=f"Another worker is at {lock.target}.",
-    )
-
-
-def _waiting_on(outlook: Outlook, now: datetime) -> WaitingOn:
-    since = min((p.step_entered_at or p.created_at for p in outlook.open), default=now)
-    verdicts = outlook.verdicts.values()
-    own = next((v.release for v in verdicts if isinstance(v, Running)), None)
-    if own:
-        return WaitingOn(
-            kind=Waiting.OWN_RELEASE, text=_running_text(own, now - since), since=since
-        )
-    foreign = next((v.release for v in verdicts if isinstance(v, Behind)), None)
-    if foreign:
-        began = f" (since {clock_time(foreign.created_at)})" if foreign.created_at else ""
-        return WaitingOn(
-            kind=Waiting.FOREIGN_RELEASE,
-            text=f"Release v{foreign.version} of the target, which Hoist did not make, is still "
-            f"running{began}. The flag is sent when it has ended. Nothing is wrong.",
-            since=since,
-        )
-    unproven = next((v for v in verdicts if isinstance(v, Unproven)), None)
-    if unproven:
-        return WaitingOn(kind=Waiting.PROOF, text=_unproven_text(unproven.release), since=since)
-    return WaitingOn(
-        kind=Waiting.WORKER,
-        text="More waits than one look sends; the next look goes on within seconds. "
-        "Nothing is wrong.",
-        since=since,
-    )
-
-
-def _running_text(own: Release, lasted: timedelta) -> str:
-    begun = f"Release v{own.version} carries it and is still running"
-    if lasted < RELEASE_PHASE_LASTS:
-        return (
-            f"{begun}; a release phase may take up to an hour. "
-            "Nothing is wrong, and nothing needs to be done."
-        )
-    return (
-        f"{begun}, longer than the hour that Heroku gives a release phase. Hoist goes on looking; "
-        "its output at Heroku may say what keeps it."
-    )
-
-
-def _unproven_text(own: Release | None) -> str:
-    if own is None:
-        return (
-            "Heroku was asked for the value; what it shows of its releases does not prove yet "
-            "what became of it. Nothing needs to be done."
-        )
-    return (
-        f"Release v{own.version} carries it and does not run any more; Heroku does not show yet "
-        "whether it is live. Nothing needs to be done."
     )

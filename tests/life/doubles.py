@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.domain.errors import Unavailable
-from chalicelib.domain.lease import Lease, WaitingOn
+from chalicelib.domain.lease import Lease, TargetLock, WaitingOn
 from chalicelib.domain.operator import Operator
 from chalicelib.domain.promotion import Change, Promotion
 from chalicelib.usecases.work import Wake
@@ -110,7 +110,7 @@ class WitnessedLocks(FakeTargetLocks):
         self.tally.met(f"waits for {waiting_on.kind}")
         super().leave_word(lease, waiting_on)
 
-    def release(self, lease: Lease, **kwargs: Any) -> None:  # noqa: ANN401 - the port's own
-        if kwargs["waiting_on"]:
-            self.tally.met(f"waits for {kwargs['waiting_on'].kind}")
-        super().release(lease, **kwargs)
+    def release(self, lease: Lease, left: TargetLock) -> None:
+        if left.waiting_on:
+            self.tally.met(f"waits for {left.waiting_on.kind}")
+        super().release(lease, left)

@@ -185,5 +185,8 @@ class Heroku:
     def scopes(self) -> frozenset[str] | None:
         return frozenset({"write-protected"})
 
+    def require_writing(self) -> None:
+        """Its token may."""
+
     def take_usage(self) -> Usage:
         return Usage()

@@ -53,21 +53,20 @@ class DynamoDBTargetLocks:
         )
         if row is None:
             return self._ours_or_not(target, holder)
-        return Lease(
+        lease = Lease(
             target=target,
             holder=holder,
             attempt=int(row.attempt),
             since=now,
             until=until,
-            waiting_on=_waiting_on(row),
-            denied=_denied(row),
         )
+        return _with_word(lease, _lock(target, row))
 
     def _ours_or_not(self, target: str, holder: str) -> Lease | TargetLock:
         """Tell a lost race from a won one whose answer was lost, and which botocore repeated."""
         lock = self.get(target)
         if lock.lease and lock.lease.holder == holder:
-            return replace(lock.lease, waiting_on=lock.waiting_on, denied=lock.denied)
+            return _with_word(lock.lease, lock)
         return lock
 
     def renew(self, lease: Lease, *, until: datetime) -> None:
@@ -79,28 +78,20 @@ class DynamoDBTargetLocks:
         """Set what the target waits for, where the lease is still the newest."""
         self._updated_under(lease, self._word(waiting_on))
 
-    def release(
-        self,
-        lease: Lease,
-        *,
-        looked_at: datetime,
-        next_look_at: datetime | None,
-        waiting_on: WaitingOn | None,
-        denied: Denied | None,
-    ) -> None:
+    def release(self, lease: Lease, left: TargetLock) -> None:
         """Remove the lease, where it is still the newest. The attempt stays: it only grows."""
         model = self.tables.locks
-        next_look = model.next_look_at
         self._updated_under(
             lease,
             [
                 model.holder.remove(),
                 model.since.remove(),
                 model.until.remove(),
-                model.looked_at.set(spell(looked_at)),
-                next_look.set(spell(next_look_at)) if next_look_at else next_look.remove(),
-                model.denied.set(denied) if denied else model.denied.remove(),
-                *self._word(waiting_on),
+                _set(model.looked_at, left.looked_at and spell(left.looked_at)),
+                _set(model.next_look_at, left.next_look_at and spell(left.next_look_at)),
+                _set(model.denied, left.denied),
+                _set(model.batch, left.batch),
+                *self._word(left.waiting_on),
             ],
         )
 
@@ -124,17 +115,11 @@ class DynamoDBTargetLocks:
         return locks
 
     def _word(self, waiting_on: WaitingOn | None) -> list[Any]:
-        model = self.tables.locks
-        if waiting_on is None:
-            return [
-                model.waiting_kind.remove(),
-                model.waiting_text.remove(),
-                model.waiting_since.remove(),
-            ]
+        model, word = self.tables.locks, waiting_on
         return [
-            model.waiting_kind.set(waiting_on.kind),
-            model.waiting_text.set(waiting_on.text),
-            model.waiting_since.set(spell(waiting_on.since)),
+            _set(model.waiting_kind, word and word.kind),
+            _set(model.waiting_text, word and word.text),
+            _set(model.waiting_since, word and spell(word.since)),
         ]
 
     def _updated_under(self, lease: Lease, actions: list[Any]) -> LockRow | None:
@@ -164,6 +149,15 @@ def _name(target: str) -> str:
     return f"target:{target}"
 
 
+def _set(attribute: Any, value: object) -> Any:  # noqa: ANN401 - PynamoDB's expressions
+    return attribute.remove() if value is None else attribute.set(value)
+
+
+def _with_word(lease: Lease, lock: TargetLock) -> Lease:
+    """The lease, with what the last look left."""
+    return replace(lease, waiting_on=lock.waiting_on, denied=lock.denied, batch=lock.batch)
+
+
 def _lock(target: str, row: LockRow) -> TargetLock:
     return TargetLock(
         target=target,
@@ -172,6 +166,7 @@ def _lock(target: str, row: LockRow) -> TargetLock:
         next_look_at=read_time(row.next_look_at),
         waiting_on=_waiting_on(row),
         denied=_denied(row),
+        batch=int(row.batch) if row.batch else None,
     )
 
 

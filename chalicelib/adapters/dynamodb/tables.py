@@ -184,6 +184,7 @@ class LockRow(Model):
     waiting_text = UnicodeAttribute(null=True)
     waiting_since = UnicodeAttribute(null=True)
     denied = UnicodeAttribute(null=True)
+    batch = NumberAttribute(null=True)
     #: flag, key: the promotion that holds it.
     promotion_id = UnicodeAttribute(null=True)
     fingerprint = UnicodeAttribute(null=True)

@@ -1,6 +1,7 @@
 """`TargetLocks`: one worker a target."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -44,6 +45,11 @@ def test_a_lease_that_ended_is_taken_over_under_a_greater_attempt(stores: Stores
     assert second.attempt > first.attempt
 
 
+def left(**word: Any) -> TargetLock:  # noqa: ANN401 - fields of `TargetLock`
+    """A lock that a look has left."""
+    return TargetLock(target=TARGET, looked_at=START, **word)
+
+
 def test_a_renewed_lease_lasts_longer(stores: Stores) -> None:
     lease = acquired(stores)
 
@@ -65,7 +71,7 @@ def test_a_released_target_is_free_at_once_and_keeps_the_word(stores: Stores) ->
     lease = acquired(stores)
     due = START + timedelta(minutes=1)
 
-    stores.locks.release(lease, looked_at=START, next_look_at=due, waiting_on=WORD, denied=None)
+    stores.locks.release(lease, left(next_look_at=due, waiting_on=WORD))
 
     lock = stores.locks.get(TARGET)
     assert lock == TargetLock(target=TARGET, looked_at=START, next_look_at=due, waiting_on=WORD)
@@ -75,7 +81,7 @@ def test_a_released_target_is_free_at_once_and_keeps_the_word(stores: Stores) ->
 
 def test_attempts_grow_over_releases(stores: Stores) -> None:
     first = acquired(stores)
-    stores.locks.release(first, looked_at=START, next_look_at=None, waiting_on=None, denied=None)
+    stores.locks.release(first, left())
 
     second = acquired(stores)
 
@@ -86,7 +92,7 @@ def test_a_late_release_does_not_free_the_successors_target(stores: Stores) -> N
     late = acquired(stores)
     successor = acquired(stores, at=late.until, holder="two")
 
-    stores.locks.release(late, looked_at=START, next_look_at=None, waiting_on=WORD, denied=None)
+    stores.locks.release(late, left(waiting_on=WORD))
 
     lock = stores.locks.get(TARGET)
     assert lock.lease == successor
@@ -106,7 +112,7 @@ def test_a_release_without_word_takes_the_old_one_away(stores: Stores) -> None:
     lease = acquired(stores)
     stores.locks.leave_word(lease, WORD)
 
-    stores.locks.release(lease, looked_at=START, next_look_at=None, waiting_on=None, denied=None)
+    stores.locks.release(lease, left())
 
     assert stores.locks.get(TARGET).waiting_on is None
 
@@ -114,15 +120,25 @@ def test_a_release_without_word_takes_the_old_one_away(stores: Stores) -> None:
 def test_what_was_told_of_a_refusal_is_known_to_the_next_holder(stores: Stores) -> None:
     lease = acquired(stores)
 
-    stores.locks.release(
-        lease, looked_at=START, next_look_at=None, waiting_on=None, denied=Denied.WRITE
-    )
+    stores.locks.release(lease, left(denied=Denied.WRITE))
 
     assert stores.locks.get(TARGET).denied is Denied.WRITE
     second = acquired(stores, holder="two")
     assert second.denied is Denied.WRITE
-    stores.locks.release(second, looked_at=START, next_look_at=None, waiting_on=None, denied=None)
+    stores.locks.release(second, left())
     assert stores.locks.get(TARGET).denied is None
+
+
+def test_how_far_batches_were_narrowed_is_known_to_the_next_holder(stores: Stores) -> None:
+    lease = acquired(stores)
+
+    stores.locks.release(lease, left(batch=6))
+
+    assert stores.locks.get(TARGET).batch == 6
+    second = acquired(stores, holder="two")
+    assert second.batch == 6
+    stores.locks.release(second, left())
+    assert stores.locks.get(TARGET).batch is None
 
 
 def test_many_locks_are_read_at_once(stores: Stores) -> None:

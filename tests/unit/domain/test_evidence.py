@@ -83,7 +83,7 @@ def test_what_heroku_does_not_hold_had_no_effect(promotion: Promotion) -> None:
     evidence = evidence_of(promotion, view, now=LATE)
 
     assert (evidence.finding, evidence.effect) == (Finding.NOT_LIVE, Effect.NONE)
-    assert evidence.said == "Heroku does not hold the value."
+    assert evidence.said == "The config var does not hold the value."
     assert evidence.release == release(view, 1)
 
 

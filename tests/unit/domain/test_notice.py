@@ -127,7 +127,7 @@ def test_words_that_change_after_an_alert_take_nothing_back() -> None:
 
 
 @pytest.mark.parametrize("resolved", [False, True])
-def test_heroku_refusing_us_is_one_episode_whatever_promotion_it_is_said_at(
+def test_heroku_refusing_us_at_a_target_is_one_episode_whatever_promotion_it_is_said_at(
     resolved: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
     facts = {"alert": "heroku_access", "said": "Heroku answered 401.", "resolved": resolved}
@@ -135,7 +135,8 @@ def test_heroku_refusing_us_is_one_episode_whatever_promotion_it_is_said_at(
     notice = notice_of(entry(Action.ALERT, facts))
 
     assert notice is not None
-    assert notice.dedup_key == "hoist-heroku-access"
+    assert notice.dedup_key == f"hoist-heroku-access-{TARGET}"
+    assert TARGET in notice.title
     assert notice.resolves is resolved
     assert notice.wakes_somebody
 

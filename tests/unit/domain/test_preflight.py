@@ -321,7 +321,7 @@ class TestHeroku:
         )["drift"]
 
         assert (check.outcome, check.id) == (WARN, "drift:prm_1@v12")
-        assert check.seen.startswith(f"{CONFIG_VAR} was changed outside Hoist since prm_1 set it.")
+        assert check.seen.startswith(f"{CONFIG_VAR} is not what prm_1 deployed: it was changed")
 
     def test_a_flag_that_is_gone_has_drifted(self) -> None:
         declared = Declared(flag=FLAG, value="false", promotion_id="prm_1")

@@ -663,7 +663,7 @@ def test_a_release_that_was_replaced_says_so() -> None:
     view = shows(SUCCEEDED, SUCCEEDED, SUCCEEDED, current=3, v2=ON, v3=OFF)
 
     assert reason(released(2), view) == (
-        "Release v2 made the value live, and was then replaced from outside Hoist. "
+        "Release v2 succeeded, and was then replaced from outside Hoist. "
         "The current release v3 does not carry it. The config var does not hold the value."
     )
 

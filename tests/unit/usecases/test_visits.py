@@ -416,7 +416,7 @@ def test_a_foreign_release_is_told_with_its_number_and_its_beginning(world: Worl
     world.work(just_promoted(world))
 
     assert waits(world).text == (
-        "Release v2 of the target, which Hoist did not make, is still running "
+        "Release v2 of the target, which no open promotion is known to have made, is still running "
         "(since 2026-05-09 04:28Z). The flag is sent when it has ended. Nothing is wrong."
     )
 
@@ -430,8 +430,8 @@ def test_a_foreign_release_of_unknown_beginning_is_told_by_its_number(world: Wor
     world.work(just_promoted(world))
 
     assert waits(world).text == (
-        "Release v2 of the target, which Hoist did not make, is still running. "
-        "The flag is sent when it has ended. Nothing is wrong."
+        "Release v2 of the target, which no open promotion is known to have made, is still "
+        "running. The flag is sent when it has ended. Nothing is wrong."
     )
 
 
@@ -441,8 +441,8 @@ def test_our_own_release_is_told_with_its_number_and_what_is_usual(world: World)
     world.work(just_promoted(world))
 
     assert waits(world).text == (
-        "Release v2 carries it and is still running; a release phase may take up to an hour. "
-        "Nothing is wrong, and nothing needs to be done."
+        "Release v2, which carries what Hoist sent, is still running; a release phase may take up "
+        "to an hour. Nothing is wrong, and nothing needs to be done."
     )
 
 
@@ -455,7 +455,8 @@ def test_what_is_left_for_the_next_look_is_told(world: World) -> None:
 
     assert waits(world).kind is Waiting.WORKER
     assert waits(world).text == (
-        "More waits than one look sends; the next look goes on within seconds. Nothing is wrong."
+        "More is left to do than one look does; few of the account's calls at Heroku are left, so "
+        "looks come once a minute. Nothing is wrong."
     )
 
 

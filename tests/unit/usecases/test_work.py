@@ -236,7 +236,7 @@ def test_an_unknown_status_is_never_taken_for_success(world: World) -> None:
     assert report.look_again is not None
     assert world.lock.waiting_on is not None
     assert world.lock.waiting_on.kind is Waiting.PROOF
-    assert "Release v2 carries it and does not run any more" in world.lock.waiting_on.text
+    assert "a status that Hoist does not know" in world.lock.waiting_on.text
 
 
 def test_an_older_release_that_ends_last_does_not_keep_ours_waiting_for_ever(
