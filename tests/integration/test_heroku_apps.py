@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -331,6 +331,22 @@ def test_a_refused_token_still_says_its_scope(shop: Shop) -> None:
     assert shop.apps.scopes() == frozenset({"read"})
 
 
+def test_a_token_that_may_only_read_is_refused_before_anything_is_sent(shop: Shop) -> None:
+    shop.apps.require_writing()
+    shop.use_token("HRKU-reader", scope="read-protected")
+    shop.apps.config(APP)
+    sent = shop.requests
+
+    with pytest.raises(AccessDenied, match="scopes: read-protected") as denied:
+        shop.apps.require_writing()
+
+    assert (shop.requests, shop.token.forgotten) == (sent, 1)
+    assert "HRKU-reader" not in str(denied.value)
+    shop.use_token("HRKU-writer", scope="write-protected")
+    shop.apps.config(APP)
+    shop.apps.require_writing()
+
+
 def test_a_reply_without_scopes_takes_back_what_was_known(shop: Shop) -> None:
     shop.apps.config(APP)
     shop.heroku.controls.revoke_token(shop.heroku.token)
@@ -494,7 +510,12 @@ def test_a_redirect_is_not_followed_with_the_token() -> None:
 @responses.activate
 def test_releases_are_parsed_tolerantly() -> None:
     url = "http://127.0.0.1:1"
-    answer = [{"version": 3, "status": "brand-new"}, {"id": "no version"}, {"version": 2}]
+    answer = [
+        {"version": 3, "status": "brand-new", "updated_at": "2026-05-09T04:28:00"},
+        {"id": "no version"},
+        {"version": None},
+        {"version": 2, "updated_at": "yesterday"},
+    ]
     responses.get(f"{url}/apps/{APP}/releases", json=answer)
     apps = HerokuApps(base_url=url, token=FakeToken("t"), session=requests.Session)
 
@@ -504,6 +525,8 @@ def test_releases_are_parsed_tolerantly() -> None:
         (3, ReleaseStatus.UNKNOWN, False),
         (2, ReleaseStatus.UNKNOWN, False),
     ]
+    # A time without its offset can be compared with others all the same.
+    assert [r.updated_at for r in releases] == [datetime(2026, 5, 9, 4, 28, tzinfo=UTC), None]
 
 
 @responses.activate

@@ -12,7 +12,8 @@ from chalicelib.domain.lease import Waiting
 from chalicelib.domain.promotion import Change, Effect, Promotion, State, Step
 from chalicelib.domain.release import AppConfig, Release, ReleaseStatus
 from chalicelib.domain.target import Target
-from tests.factories import CONFIG_VAR, TARGET
+from chalicelib.usecases.renew import RenewOrder
+from tests.factories import CONFIG_VAR, KIM, TARGET
 from tests.fakes import FakeApps
 from tests.world import World
 
@@ -423,3 +424,180 @@ def test_what_a_patch_replaced_stays_on_record_though_its_release_is_never_shown
 
     settled = world.now(promotion)
     assert (settled.state, settled.previous_value) == (State.DEPLOYED, "false")
+
+
+# Looking for the guilty, over many visits
+
+
+@pytest.mark.parametrize("calls_left", [150, None])
+def test_the_guilty_are_found_however_little_a_visit_can_do(
+    world: World, calls_left: int | None
+) -> None:
+    """With few calls left a visit is one look; and a refusal may take long."""
+    world.apps.left = calls_left
+    world.apps.unacceptable = frozenset({"FLAG_FLAG_0"})
+    promotions = [world.promoted(f"flag_{n}") for n in range(50)]
+    send = world.apps.set_config_vars
+
+    def slowly(app: str, changes: Mapping[str, str | None]) -> None:
+        world.clock.advance(timedelta(seconds=4))
+        send(app, changes)
+
+    world.apps.set_config_vars = slowly  # type: ignore[method-assign]
+
+    visits = world.work_until_settled(promotions[0])
+
+    states = [world.now(each).state for each in promotions]
+    assert states == [State.FAILED] + [State.DEPLOYED] * 49
+    assert len(visits) < 20
+    assert world.lock.batch is None
+
+
+def test_a_visit_that_ends_with_nothing_open_leaves_full_batches(world: World) -> None:
+    world.apps.unacceptable = frozenset({"FLAG_FLAG_0"})
+    for n in range(2):
+        world.promoted(f"flag_{n}")
+    world.work()
+    others = [world.promoted(f"other_{n}") for n in range(10)]
+
+    world.work()
+
+    assert world.apps.patches[-1] == {each.config_var: "true" for each in others}
+
+
+# What it was before
+
+
+def failed_but_kept(world: World) -> Promotion:
+    """A promotion over "off" whose release failed, and whose value Heroku has kept."""
+    world.apps.foreign_write(**{CONFIG_VAR: "off"})
+    world.apps.phase, world.apps.phase_ends = timedelta(seconds=1), ReleaseStatus.FAILED
+    failed = world.promoted()
+    world.work(failed)
+    world.apps.phase = timedelta(0)
+    assert (world.now(failed).effect, world.apps.stored[CONFIG_VAR]) == (
+        Effect.STORED_NOT_LIVE,
+        "true",
+    )
+    return failed
+
+
+@pytest.mark.parametrize("value", ["true", "maybe"])
+def test_a_rollback_goes_back_to_what_was_live_not_to_what_a_failure_left(
+    world: World, value: str
+) -> None:
+    failed_but_kept(world)
+    world.apps.same_value_makes_release = True
+    promotion = world.promoted(value=value)
+    world.work(promotion)
+    assert (world.now(promotion).state, world.now(promotion).previous_value) == (
+        State.DEPLOYED,
+        "off",
+    )
+
+    world.clock.advance(timedelta(minutes=1))
+    order = RenewOrder(
+        promotion_id=promotion.id, caller=KIM, code=world.code, if_version=None, key=None
+    )
+    back = world.renew.rollback(order).promotion
+    world.work(back)
+
+    assert world.now(back).state is State.DEPLOYED
+    assert world.apps.history[-1].config_vars[CONFIG_VAR] == "off"
+
+
+def test_what_is_live_is_read_only_where_it_may_differ_from_what_is_stored(world: World) -> None:
+    read: list[int] = []
+    shown = world.apps.release_config_vars
+
+    def counted(app: str, version: int) -> Mapping[str, str] | None:
+        read.append(version)
+        return shown(app, version)
+
+    world.apps.release_config_vars = counted  # type: ignore[method-assign]
+    plain = world.promoted("plain")
+    world.work(plain)
+    # Its own release alone, which proves it.
+    assert read == [world.now(plain).release_version]
+    failed_but_kept(world)
+    del read[:]
+
+    world.work(world.promoted("after_a_failure"))
+
+    newest = world.apps.history[-1].release.version
+    assert read == [newest - 2, newest]
+
+
+# What Heroku hides, or has in several
+
+
+def test_an_intent_is_sent_though_the_current_release_cannot_be_read(world: World) -> None:
+    shown = world.apps.release_config_vars
+    world.apps.release_config_vars = lambda *_: None  # type: ignore[method-assign]
+    promotion = world.promoted()
+    world.apps.failures["set_config_vars"] = [TryAgain("429", after=timedelta(seconds=30))]
+    world.work(promotion)
+    assert world.now(promotion).step is Step.INTENT
+    world.clock.advance(timedelta(seconds=30))
+
+    world.work(promotion)
+
+    assert world.apps.patches == [{CONFIG_VAR: "true"}]
+    world.apps.release_config_vars = shown  # type: ignore[method-assign]
+    world.work_until_settled(promotion)
+    assert world.now(promotion).state is State.DEPLOYED
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_failed_release_is_not_the_end_while_an_older_retry_of_it_runs(
+    world: World,
+    keeps: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    world.apps.phase, world.apps.failed_keeps_value = None, keeps
+    promotion = world.promoted()
+    world.work(promotion)
+    retry = world.apps.release("Retry of v2: Set config vars")
+    world.apps.end_release(2, ReleaseStatus.FAILED)
+    before = dict(world.apps.history[0].config_vars)
+    world.apps.end_release(
+        world.apps.release("Deploy 1a2b3c4", config_vars=before), ReleaseStatus.FAILED
+    )
+
+    world.work(promotion)
+
+    assert world.now(promotion).state is State.DEPLOYING
+    world.apps.end_release(retry, ReleaseStatus.SUCCEEDED)
+    world.apps.stored[CONFIG_VAR] = "true"
+    world.work_until_settled(promotion)
+    assert (world.now(promotion).state, world.now(promotion).release_version) == (
+        State.DEPLOYED,
+        retry,
+    )
+
+
+def test_a_step_that_cannot_be_read_begins_anew(world: World) -> None:
+    promotion = world.promoted()
+    world.store.promotions[promotion.id] = replace(world.now(promotion), step=None)
+    world.clock.advance(timedelta(minutes=3))
+
+    world.work(promotion)
+
+    assert (world.now(promotion).state, len(world.apps.patches)) == (State.DEPLOYED, 1)
+
+
+def test_a_release_that_was_overtaken_is_not_said_to_have_been_live(world: World) -> None:
+    world.apps.phase = None
+    promotion = world.promoted()
+    world.work(promotion)
+    world.apps.phase = timedelta(0)
+    world.apps.foreign_write(**{CONFIG_VAR: "false"})
+    ours = world.apps.history[1]
+    ours.release = replace(
+        ours.release, status=ReleaseStatus.SUCCEEDED, updated_at=world.clock.now()
+    )
+
+    world.work(promotion)
+
+    reason = world.now(promotion).reason
+    assert reason is not None
+    assert reason.startswith("Release v2 succeeded, and was then replaced from outside Hoist.")
