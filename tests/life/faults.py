@@ -129,6 +129,7 @@ class Foreign(StrEnum):
     ROLLBACK = "somebody rolls back"
     END_WELL = "somebody ends what runs: succeeded"
     END_BADLY = "somebody ends what runs: failed"
+    OLDER_LAST = "a release that ran at the same time ends after the newest, and is current"
     FILL = "somebody fills the app's config up"
 
 

@@ -96,6 +96,8 @@ class HerokuApp(FakeApps):
                 well = what is Foreign.END_WELL
                 status = ReleaseStatus.SUCCEEDED if well else ReleaseStatus.FAILED
                 self.end_release(len(self.history), status)
+            case Foreign.OLDER_LAST if len(self.history) > 1 and not self.running:
+                self.end_release(len(self.history) - 1, ReleaseStatus.SUCCEEDED)
             case Foreign.FILL:
                 self.foreign_write(BIG=_BIG)
 
