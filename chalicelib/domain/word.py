@@ -35,26 +35,27 @@ def target_word(
 ) -> WaitingOn:
     """Say what the target waits for, whose open promotions Heroku's view left unsettled.
 
-    `verdicts` are by promotion. That all is well is said only for as long as it is usual.
+    `verdicts` are by promotion. That all is well is said only for as long as it is usual; `since`
+    is when the longest wait began.
     """
+    since = _since(open_, now)
     unproven = _awaited(open_, verdicts, Unproven)
     ended = [(promotion, verdict) for promotion, verdict in unproven if verdict.release]
     if ended:
-        return _proof(ended, now)
+        return _proof(ended, since, now)
     running = _awaited(open_, verdicts, Running)
     if running:
         own = running[0][1].release
         began = own.created_at or _since([p for p, v in running if v.release == own], now)
         text = _running_text(own, now - began)
-        return WaitingOn(kind=Waiting.OWN_RELEASE, text=text, since=began)
-    since = _since(open_, now)
+        return WaitingOn(kind=Waiting.OWN_RELEASE, text=text, since=since)
     behind = _awaited(open_, verdicts, Behind)
     if behind:
         foreign = behind[0][1].release
         text = _foreign_text(foreign, now - (foreign.created_at or since))
         return WaitingOn(kind=Waiting.FOREIGN_RELEASE, text=text, since=since)
     if unproven:
-        return _proof(unproven, now)
+        return _proof(unproven, since, now)
     pace = (
         "few of the account's calls at Heroku are left, so looks come once a minute"
         if calls_run_short
@@ -80,12 +81,14 @@ def _since(promotions: Sequence[Promotion], now: datetime) -> datetime:
     return min((p.step_entered_at or p.created_at for p in promotions), default=now)
 
 
-def _proof(unproven: Sequence[tuple[Promotion, Unproven]], now: datetime) -> WaitingOn:
-    since = _since([promotion for promotion, _ in unproven], now)
+def _proof(
+    unproven: Sequence[tuple[Promotion, Unproven]], since: datetime, now: datetime
+) -> WaitingOn:
+    began = _since([promotion for promotion, _ in unproven], now)
     seen = _unproven_text(unproven[0][1].release)
     then = (
         "Nothing needs to be done."
-        if now - since < PROOF_TAKES
+        if now - began < PROOF_TAKES
         else "That takes longer than it should: look at the app's releases at Heroku."
     )
     return WaitingOn(kind=Waiting.PROOF, text=f"{seen} {then}", since=since)
