@@ -10,9 +10,9 @@ from chalicelib.domain.errors import AccessDenied, TryAgain
 from chalicelib.domain.lease import LEASE_LASTS, Waiting, WaitingOn
 from chalicelib.domain.promotion import Promotion, State
 from chalicelib.domain.release import ReleaseStatus
-from chalicelib.usecases.conclude import ConcludeOrder
 from chalicelib.usecases.edit import Edit
-from tests.factories import CONFIG_VAR, KIM, SAM
+from tests.factories import CONFIG_VAR, KIM
+from tests.unit.usecases.test_conclude import fail
 from tests.unit.usecases.test_visits import entries, just_promoted, waits
 from tests.world import World
 
@@ -114,25 +114,13 @@ def test_where_heroku_is_merely_away_nobody_is_alerted(world: World) -> None:
     assert alerts(world, promotion) == []
 
 
-def settle_by_hand(world: World, promotion: Promotion) -> None:
-    order = ConcludeOrder(
-        promotion_id=promotion.id,
-        caller=SAM,
-        code=world.code,
-        if_version=None,
-        key=None,
-        reason="Nobody wants it any more.",
-    )
-    world.conclude.fail(order)
-
-
 def test_where_nothing_was_asked_of_heroku_nothing_is_said_of_its_taking_the_token(
     world: World,
 ) -> None:
     promotion = world.promoted()
     denied(world, "401")
     world.work(promotion)
-    settle_by_hand(world, promotion)
+    fail(world, promotion)
 
     world.work(promotion)
 

@@ -12,9 +12,9 @@ from chalicelib.domain.notice import Notice, notice_of
 from chalicelib.domain.promotion import Effect, Promotion, Rung, State, Step
 from chalicelib.domain.release import ReleaseStatus
 from chalicelib.domain.target import Target
-from chalicelib.usecases.conclude import ConcludeOrder
 from chalicelib.usecases.work import Wake
-from tests.factories import CONFIG_VAR, SAM, TARGET, VERA
+from tests.factories import CONFIG_VAR, TARGET, VERA
+from tests.unit.usecases.test_conclude import fail
 from tests.world import World
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -210,16 +210,7 @@ def test_a_release_of_ours_that_an_operator_gave_up_is_not_called_somebody_elses
     first = world.promoted("alpha")
     world.work(first)
     second = world.promoted("beta")
-    order = ConcludeOrder(
-        promotion_id=first.id,
-        caller=SAM,
-        code=world.code,
-        if_version=None,
-        key=None,
-        reason="Its release hangs.",
-        force=True,
-    )
-    world.conclude.fail(order)
+    fail(world, first, force=True)
 
     world.work(second)
 
@@ -330,17 +321,9 @@ def test_what_was_never_sent_is_not_said_to_have_been_asked_for(world: World) ->
     world.apps.release("Deploy 1a2b3c4")
     promotion = world.promoted()
     world.work(promotion)
-    order = ConcludeOrder(
-        promotion_id=promotion.id,
-        caller=SAM,
-        code=world.code,
-        if_version=None,
-        key=None,
-        reason="It waits too long.",
-    )
 
     with pytest.raises(Rejected, match="Hoist has sent nothing yet"):
-        world.conclude.fail(order)
+        fail(world, promotion)
 
     assert world.apps.patches == []
 
@@ -356,17 +339,7 @@ def test_a_token_that_may_only_read_is_told_once_and_leaves_the_trail_alone(worl
     assert [alert.rung for alert in told(world, promotion)] == rungs
     assert "may not set config vars" in text(world, promotion)
     # It was never sent: nothing but the operator's own word is needed to call it off.
-    concluded = world.conclude.fail(
-        ConcludeOrder(
-            promotion_id=promotion.id,
-            caller=SAM,
-            code=world.code,
-            if_version=None,
-            key=None,
-            reason="Not today.",
-        )
-    )
-    assert concluded.promotion.effect is Effect.NONE
+    assert fail(world, promotion).effect is Effect.NONE
 
 
 def test_a_token_that_may_write_again_is_taken(world: World) -> None:
