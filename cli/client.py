@@ -99,7 +99,7 @@ class Client:
         answer = self.get(at)
         entries = list(answer["entries"])
         # An answer without entries is the last, whatever it says.
-        while answer["entries"] and answer["next_cursor"]:
+        while answer["entries"] and answer.get("next_cursor"):
             answer = self.get(at, cursor=answer["next_cursor"])
             entries += answer["entries"]
         return answer | {"entries": entries}

@@ -484,7 +484,6 @@ class FakeApps:
                 current=False,
                 description=description,
                 created_at=self.clock.now(),
-                updated_at=self.clock.now(),
             ),
             config_vars=dict(self.stored if config_vars is None else config_vars),
             ends_at=None if immediate or phase is None else self.clock.now() + phase,
@@ -498,7 +497,7 @@ class FakeApps:
     def end_release(self, version: int, status: ReleaseStatus) -> None:
         """End a release phase by hand."""
         made = self.history[version - 1]
-        made.release = replace(made.release, status=status, updated_at=self.clock.now())
+        made.release = replace(made.release, status=status)
         made.ends_at = None
         if status is ReleaseStatus.SUCCEEDED:
             self._make_current(version)

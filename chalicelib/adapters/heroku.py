@@ -321,7 +321,6 @@ def _release(fields: Mapping[str, Any]) -> Release:
         current=fields.get("current") is True,
         description=str(fields.get("description", "")),
         created_at=_time(fields.get("created_at")),
-        updated_at=_time(fields.get("updated_at")),
     )
 
 

@@ -111,9 +111,10 @@ def evidence_of(promotion: Promotion, view: TargetView, *, now: datetime) -> Evi
             )
         case Unproven():
             finding, effect, shown = Finding.UNPROVEN, Effect.UNKNOWN, current
+            asked = "may have been" if promotion.step is Step.INTENT else "was"
             said = (
-                "Heroku was asked for the value; what it shows of its releases does not prove yet "
-                "what became of it. Waiting is safe."
+                f"Heroku {asked} asked for the value; what it shows of its releases does not prove "
+                "yet what became of it. Waiting is safe."
             )
         case NotSent() | Behind() if _may_be_sent_now(promotion, now):
             finding, effect, shown = Finding.UNPROVEN, Effect.UNKNOWN, current

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from chalicelib.domain.lease import LOOK_IS_FRESH_FOR, TargetLock, Waiting
+from chalicelib.domain.lease import TargetLock, Waiting
 from chalicelib.domain.promotion import Promotion, Rung, State, Step
 
 #: A release phase is ended by Heroku after an hour.
@@ -59,13 +59,12 @@ def rung_to_raise(
 
 def verifiably_running(promotion: Promotion, lock: TargetLock, *, now: datetime) -> bool:
     """Tell whether our own release was just seen to run, and may run for as long as it has."""
-    waiting, looked_at, began = lock.waiting_on, lock.looked_at, promotion.step_entered_at
+    waiting, began = lock.waiting_on, promotion.step_entered_at
     return (
         promotion.step is Step.RELEASED
         and began is not None
         and now - began < RELEASE_PHASE_LASTS
         and waiting is not None
         and waiting.kind is Waiting.OWN_RELEASE
-        and looked_at is not None
-        and now - looked_at < LOOK_IS_FRESH_FOR
+        and lock.fresh(now)
     )

@@ -108,6 +108,14 @@ class TargetLock:
         """Tell whether a worker is on it. A lease past its end counts as free."""
         return self.lease is not None and now < self.lease.until
 
+    def fresh(self, now: datetime) -> bool:
+        """Tell whether somebody has looked within the last minutes."""
+        return self.looked_at is not None and now - self.looked_at < LOOK_IS_FRESH_FOR
+
+    def word(self, now: datetime) -> WaitingOn | None:
+        """What the target waits for, where that is of the last minutes, or of a first look."""
+        return self.waiting_on if self.looked_at is None or self.fresh(now) else None
+
     def due(self, now: datetime) -> bool:
         """Tell whether to look: nobody is on it, and its next look is not in the future."""
         return not self.held(now) and (self.next_look_at is None or self.next_look_at <= now)

@@ -46,18 +46,28 @@ def _alert(entry: AuditEntry) -> Notice:
 
 
 def _expires_soon(entry: AuditEntry) -> Notice:
+    held_by, expires = entry.facts.get("held_by"), f"It expires at {entry.facts['expires_at']}"
+    if held_by is None:
+        return _about(
+            entry,
+            title=f"{_what(entry)} expires soon",
+            text=f"Nobody has promoted it. {expires}; until then it can be promoted or cancelled.",
+            runbook="a-promotion-expires",
+        )
     return _about(
         entry,
         title=f"{_what(entry)} expires soon",
-        text=f"{_why_not_begun(entry)} It expires at {entry.facts['expires_at']}; "
-        "until then it can be promoted or cancelled.",
-        runbook="a-promotion-expires",
+        text=f"{_HELD.get(held_by, f'The check {held_by} does not let it begin.')} When that is "
+        f"mended it begins by itself. {expires}; until then it can be cancelled.",
+        runbook="a-schedule-is-held",
     )
 
 
-def _why_not_begun(entry: AuditEntry) -> str:
-    held_by = entry.facts.get("held_by")
-    return f"It is held back by {held_by}." if held_by else "Nobody has promoted it."
+_HELD = {
+    "approvals": "It lacks approvals by others.",
+    "freeze": "A freeze holds it back.",
+    "operator": "Whoever let it go may not call any more: somebody else has to promote it.",
+}
 
 
 def _expired(entry: AuditEntry) -> Notice:

@@ -151,6 +151,8 @@ class Promotion:
     patched_at: datetime | None = None
     release_id: str | None = None
     release_version: int | None = None
+    #: When a worker first saw that this release had succeeded, and was not the current one.
+    release_ended_at: datetime | None = None
 
     #: The highest rung of the alert ladder that was raised.
     rung: Rung | None = None

@@ -42,8 +42,11 @@ class Release:
     current: bool
     description: str = ""
     created_at: datetime | None = None
-    #: When it last changed; a release that has ended, when it did.
-    updated_at: datetime | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Tell whether it ran, and ended well."""
+        return self.status is ReleaseStatus.SUCCEEDED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -358,7 +361,10 @@ def not_stored(promotion: Promotion) -> str:
 
 
 def _changes_something(promotion: Promotion) -> bool:
-    """Tell whether the config var held something else when the intent was recorded."""
+    """Tell whether something else was live when the intent was recorded.
+
+    A failed release may have left the very value stored: that looks like a PATCH that landed.
+    """
     return promotion.previous_value != promotion.value
 
 
@@ -371,7 +377,7 @@ def _with_release(
     current = view.current
     if release.status is ReleaseStatus.PENDING:
         return Running(release=release)
-    if not _ended_for_good(release, current, now):
+    if not _ended_for_good(promotion, release, current, now):
         return Unproven(fresh=False, release=release)
     for later in view.running_after(release):
         if view.carries(later, promotion):
@@ -385,19 +391,20 @@ def _with_release(
     )
 
 
-def _ended_for_good(release: Release, current: Release | None, now: datetime) -> bool:
+def _ended_for_good(
+    promotion: Promotion, release: Release, current: Release | None, now: datetime
+) -> bool:
     """Tell whether a release that neither runs nor is live is not about to become live.
 
     One that has just succeeded is about to. Of two that ran at once the older may have ended last
-    and be the current one since: it is not documented, and not ruled out.
+    and be the current one since: it is not documented, and not ruled out. How long that has been
+    so is known by when a worker first saw it, for Heroku does not say when a release ended.
     """
-    match release.status:
-        case ReleaseStatus.SUCCEEDED:
-            ended = release.updated_at
-            long_ago = ended is not None and now - ended >= RELEASE_APPEARS_WITHIN
-            return _replaced(release, current) or long_ago
-        case _:
-            return release.status is not ReleaseStatus.UNKNOWN
+    if not release.succeeded:
+        return release.status is not ReleaseStatus.UNKNOWN
+    ended = promotion.release_ended_at
+    long_ago = ended is not None and now - ended >= RELEASE_APPEARS_WITHIN
+    return _replaced(release, current) or long_ago
 
 
 def _replaced(release: Release, current: Release | None) -> bool:

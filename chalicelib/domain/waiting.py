@@ -56,10 +56,12 @@ def waiting_on(
     unattended = _unattended(promotion, lock, since, now)
     if unattended:
         return unattended
-    held_up = lock and lock.waiting_on and lock.waiting_on.kind in _NOTHING_MOVES
-    if promotion.step is Step.QUEUED and not held_up:
-        return _queue(deploying, since) or _at_target(promotion, lock, since, now)
-    return _at_target(promotion, lock, since, now)
+    word = lock.word(now) if lock else None
+    if promotion.step is Step.QUEUED and not (word and word.kind in _NOTHING_MOVES):
+        queue = _queue(deploying, word, since)
+        if queue:
+            return queue
+    return word or _at_target(promotion, lock, since, now)
 
 
 def clock_time(at: datetime) -> str:
@@ -110,18 +112,18 @@ def _begins_by_itself(promotion: Promotion, now: datetime, ends: str) -> tuple[W
 
 def _queue(
     deploying: Sequence[Promotion],
+    word: WaitingOn | None,
     since: datetime,
 ) -> WaitingOn | None:
+    """Say who is ahead, and what they wait for: it keeps those behind them, too."""
     ahead = [other for other in deploying if other.step is not Step.QUEUED]
     if not ahead:
         return None
     first = min(ahead, key=lambda other: other.promoted_at or other.created_at)
     began = clock_time(first.promoted_at) if first.promoted_at else "an unknown time"
-    return WaitingOn(
-        kind=Waiting.QUEUE,
-        text=f"Queued behind {first.id} ({first.promoted_by}, since {began}). Nothing is wrong.",
-        since=since,
-    )
+    behind = f"Queued behind {first.id} ({first.promoted_by}, since {began})."
+    text = f"{behind} {word.text if word else 'Nothing is wrong.'}"
+    return WaitingOn(kind=Waiting.QUEUE, text=text, since=since)
 
 
 #: What keeps a target's queue from moving, and so is worth more than who is first in it.
@@ -146,12 +148,12 @@ def _unattended(
     if lock is None or lock.held(now):
         return None
     looked_at = max(since, lock.looked_at or since)
-    if now - max(looked_at, lock.next_look_at or looked_at) < LOOK_IS_FRESH_FOR:
+    if now - looked_at < LOOK_IS_FRESH_FOR:
         return None
     text = (
         f"{_DONE[promotion.step or Step.QUEUED]}. No worker has looked at the target since "
-        f"{clock_time(looked_at)}, though one is asked for each minute: what became of it "
-        "meanwhile is not known. Look at it."
+        f"{clock_time(looked_at)}, though one should each minute: what became of it meanwhile is "
+        "not known. Look at it; it is safe to wait."
     )
     return WaitingOn(kind=Waiting.WORKER, text=text, since=looked_at)
 
@@ -162,8 +164,6 @@ def _at_target(
     since: datetime,
     now: datetime,
 ) -> WaitingOn:
-    if lock and lock.waiting_on:
-        return lock.waiting_on
     if lock and lock.lease and lock.held(now):
         text = f"A worker is on it since {clock_time(lock.lease.since)}. Nothing is wrong."
         return WaitingOn(kind=Waiting.WORKER, text=text, since=lock.lease.since)

@@ -6,11 +6,10 @@ from typing import TypeVar
 
 from chalicelib.domain.ladder import RELEASE_PHASE_LASTS
 from chalicelib.domain.lease import Waiting, WaitingOn
-from chalicelib.domain.promotion import Promotion
+from chalicelib.domain.promotion import Promotion, Step
 from chalicelib.domain.release import (
     Behind,
     Release,
-    ReleaseStatus,
     Running,
     Unproven,
     Verdict,
@@ -85,7 +84,8 @@ def _proof(
     unproven: Sequence[tuple[Promotion, Unproven]], since: datetime, now: datetime
 ) -> WaitingOn:
     began = _since([promotion for promotion, _ in unproven], now)
-    seen = _unproven_text(unproven[0][1].release)
+    promotion, verdict = unproven[0]
+    seen = _unproven_text(promotion, verdict.release)
     then = (
         "Nothing needs to be done."
         if now - began < PROOF_TAKES
@@ -94,21 +94,17 @@ def _proof(
     return WaitingOn(kind=Waiting.PROOF, text=f"{seen} {then}", since=since)
 
 
-def _unproven_text(own: Release | None) -> str:
+def _unproven_text(promotion: Promotion, own: Release | None) -> str:
     if own is None:
+        unheard = promotion.step is Step.INTENT
+        asked = "may have been asked for a value" if unheard else "took what Hoist sent"
         return (
-            "Heroku was asked for the value; what it shows of its releases does not prove yet what "
-            "became of it."
+            f"Heroku {asked}; what it shows of its releases does not prove yet what became of it."
         )
-    if own.status is ReleaseStatus.SUCCEEDED:
-        return (
-            f"Release v{own.version} carries it and has succeeded; Heroku does not show it as the "
-            "current one yet."
-        )
-    return (
-        f"Release v{own.version} carries it; Heroku gives it a status that Hoist does not know, so "
-        "whether it is live is not proven."
-    )
+    release = f"Release v{own.version}, which carries what Hoist sent,"
+    if own.succeeded:
+        return f"{release} has succeeded; Heroku does not show it as the current one yet."
+    return f"{release} has a status that Hoist does not know: whether it is live is not proven."
 
 
 def _running_text(own: Release, lasted: timedelta) -> str:

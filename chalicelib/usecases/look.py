@@ -65,6 +65,8 @@ class Visit:
     target_policy: Target | None
     #: How many share the next one: fewer while a guilty one is looked for.
     batch: int = 0
+    #: What the search for one that Heroku refuses has come down to, while it goes on.
+    narrowed: int | None = None
     #: Newest versions seen or written, for the index lags behind our own writes.
     known: dict[str, Promotion] = field(default_factory=dict)
     #: PATCHes sent, and of them those that Heroku took.
@@ -81,18 +83,14 @@ class Visit:
 
     def __post_init__(self) -> None:
         """Begin with full batches, or go on with those that the last visit had come down to."""
-        self.batch = min(self.lease.batch or self.max_batch, self.max_batch)
+        self.narrowed = self.lease.batch
+        self.batch = min(self.narrowed or self.max_batch, self.max_batch)
 
     @property
     def max_batch(self) -> int:
         """Promotions that may share one PATCH."""
         policy = self.target_policy
         return policy.max_flags_per_release if policy else MAX_FLAGS_PER_RELEASE
-
-    @property
-    def narrowed(self) -> int | None:
-        """What the batches have come down to, if they have: worth knowing for the next visit."""
-        return self.batch if self.batch < self.max_batch else None
 
     @property
     def target(self) -> str:
@@ -202,10 +200,13 @@ class Look:
         match verdict:
             case Live() | NotLive():
                 return self._settle(visit, promotion, verdict)
-            case Running(release=Release() as found) | Unproven(release=Release() as found) if (
-                promotion.release_version is None
+            case Running(release=release) if promotion.release_version != release.version:
+                return self._find_release(visit, promotion, release)
+            case Unproven(release=Release() as release) if (
+                promotion.release_version != release.version
+                or (release.succeeded and promotion.release_ended_at is None)
             ):
-                return self._find_release(visit, promotion, found)
+                return self._find_release(visit, promotion, release)
             case Running() | Unproven() | NotSent() | Behind():
                 return False
 
@@ -234,12 +235,14 @@ class Look:
         return won
 
     def _find_release(self, visit: Visit, promotion: Promotion, release: Release) -> bool:
+        act = self._act(Action.FIND_RELEASE, _release_facts(release))
         change = advance(
             promotion,
-            self._act(Action.FIND_RELEASE, _release_facts(release)),
+            act,
             step=Step.RELEASED,
             release_id=release.id,
             release_version=release.version,
+            release_ended_at=act.at if release.succeeded else None,
         )
         return self._commit(visit, change)
 
@@ -292,7 +295,7 @@ class Look:
         except Refused as refused:
             return self._narrow(visit, batch, view, refused)
         visit.taken += 1
-        visit.batch = min(2 * visit.batch, visit.max_batch)
+        visit.batch, visit.narrowed = min(2 * visit.batch, visit.max_batch), None
         for promotion in batch:
             act = self._act(Action.CONFIRM_PATCH, {"flags_in_patch": len(batch)})
             changes = {"step": Step.PENDING_COMMIT, "patched_at": act.at}
@@ -334,9 +337,9 @@ class Look:
     ) -> bool:
         """Heroku refused a batch: one alone is guilty; of more, the next look sends half."""
         if len(batch) > 1:
-            visit.batch = len(batch) // 2
+            visit.batch = visit.narrowed = len(batch) // 2
             return True
-        visit.batch = min(2, visit.max_batch)
+        visit.batch, visit.narrowed = min(2, visit.max_batch), None
         (guilty,) = batch
         effect = _effect_unsent(guilty, view)
         return self._settle(visit, guilty, NotLive(effect=effect, reason=refused.detail))

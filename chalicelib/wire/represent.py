@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,6 +26,9 @@ from chalicelib.usecases.show import PromotionDetail
 from chalicelib.usecases.stage import told
 from chalicelib.usecases.targets import TargetDetail, policy_facts
 from chalicelib.wire.requests import Stretch, write_cursor
+
+#: A Lambda may answer 6 MB; some of it is not entries.
+MAX_TRAIL_BYTES = 4_000_000
 
 #: Members of a promotion that grow while nothing happens.
 _AGES = frozenset({"age_seconds", "state_age_seconds"})
@@ -123,14 +126,24 @@ def etag(version: int) -> str:
 def trail(read: Trail, stretch: Stretch) -> dict[str, Any]:
     """A stretch of an audit trail, oldest entry first, and what is found of the whole of it."""
     later = [each for each in read.entries if each.entry.version > stretch.after_version]
-    shown = later[: stretch.limit]
+    shown = list(_fitting(map(_entry, later[: stretch.limit])))
     return {
         "verified": read.verification.verified,
         "broken_at": read.verification.broken_at,
         "broken_because": read.verification.reason,
-        "entries": [_entry(stored) for stored in shown],
-        "next_cursor": str(shown[-1].entry.version) if len(later) > len(shown) else None,
+        "entries": shown,
+        "next_cursor": str(shown[-1]["version"]) if len(later) > len(shown) else None,
     }
+
+
+def _fitting(entries: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """As many of them as an answer holds; one at the least."""
+    left = MAX_TRAIL_BYTES
+    for n, entry in enumerate(entries):
+        left -= len(json.dumps(entry))
+        if n and left < 0:
+            return
+        yield entry
 
 
 def preflight(findings: Findings) -> dict[str, Any]:

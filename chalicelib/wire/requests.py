@@ -32,7 +32,7 @@ MAX_BODY_BYTES = 16 * 1024
 #: as many again where that came in UTF-16, which Python reads as JSON, too.
 MAX_CATALOGUE_BYTES = 256 * 1024
 MAX_LIMIT, DEFAULT_LIMIT = 100, 25
-#: Audit entries an answer: some hundred bytes each, of the 6 MB that a Lambda may answer.
+#: Audit entries an answer: some hundred bytes each.
 MAX_ENTRIES = 2000
 _REASON_LENGTH = 500
 

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import subprocess
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -105,11 +106,24 @@ def test_the_template_says_so_too() -> None:
 
 
 def test_the_commit_is_what_git_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert checked_out()
+    def git(*words: str) -> str:
+        command = ["git", "-c", "user.name=kim", "-c", "user.email=kim@example.org", *words]
+        return subprocess.run(
+            command, cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
     monkeypatch.setattr("infra.deploy.ROOT", tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-
     assert checked_out() == "unknown"
+    git("init", "--quiet")
+    (tmp_path / "app.py").write_text("first")
+    git("add", "app.py")
+    git("commit", "--quiet", "--message", "first")
+    git("tag", "v1")
+
+    assert checked_out() == git("rev-parse", "HEAD")
+    (tmp_path / "app.py").write_text("second")
+    assert checked_out() == git("rev-parse", "HEAD") + "-dirty"
     monkeypatch.setenv("PATH", "")
     assert checked_out() == "unknown"
 

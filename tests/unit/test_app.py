@@ -122,6 +122,29 @@ def test_a_long_trail_is_read_in_stretches_and_verified_as_a_whole(api: Api, wor
     assert (broken["verified"], broken["broken_at"], len(broken["entries"])) == (False, 5, 2)
 
 
+@pytest.mark.parametrize(("most_bytes", "lengths"), [(1, [1] * 5), (1_500, [2, 2, 1])])
+def test_a_stretch_of_a_trail_fits_into_an_answer(
+    api: Api,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    most_bytes: int,
+    lengths: list[int],
+) -> None:
+    monkeypatch.setattr("chalicelib.wire.represent.MAX_TRAIL_BYTES", most_bytes)
+    promotion = api.mark().body
+    api.promote(promotion["id"])
+    world.work()
+    path, cursor = f"/promotions/{promotion['id']}/audit", "0"
+    shown: list[int] = []
+
+    while cursor is not None and len(shown) < 9:
+        stretch = api("GET", path, query={"cursor": [cursor]}).body
+        shown.append(len(stretch["entries"]))
+        cursor = stretch["next_cursor"]
+
+    assert shown == lengths
+
+
 @pytest.mark.parametrize("path", ["/promotions/{id}/audit", "/audit/operator:kim"])
 @pytest.mark.parametrize(
     ("query", "name"),

@@ -129,6 +129,7 @@ class PromotionRow(Model):
     patched_at = UnicodeAttribute(null=True)
     release_id = UnicodeAttribute(null=True)
     release_version = NumberAttribute(null=True)
+    release_ended_at = UnicodeAttribute(null=True)
     settled_at = UnicodeAttribute(null=True)
     settled_by = UnicodeAttribute(null=True)
     effect = UnicodeAttribute(null=True)

@@ -67,6 +67,7 @@ def test_what_was_committed_is_read_back_whole(stores: Stores) -> None:
         baseline_version=41,
         release_version=42,
         release_id="r",
+        release_ended_at=START,
     )
 
     stores.promotions.commit(done)

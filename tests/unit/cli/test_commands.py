@@ -335,6 +335,15 @@ def test_a_trail_that_takes_several_answers_is_shown_as_one(
     assert "whole (recomputed on this machine): 5 entries" in ended.stderr
 
 
+def test_a_trail_of_an_older_api_is_read_too(terminal: Terminal) -> None:
+    marked = terminal.api.world.mark()
+    terminal.forged = lambda body: body.replace('"next_cursor": null', '"older": null')
+
+    ended = terminal("audit", marked.id, "--verify")
+
+    assert ended.exit_code == 0
+
+
 def test_a_trail_that_the_api_calls_whole_and_is_not_ends_with_1(terminal: Terminal) -> None:
     marked = terminal.api.world.mark()
     terminal.forged = lambda body: body.replace('"value": "true"', '"value": "false"')

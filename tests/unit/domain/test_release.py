@@ -54,11 +54,6 @@ def shows(
     )
 
 
-def changed_at(time: datetime, view: TargetView) -> TargetView:
-    """The same, all of its releases having changed at that time."""
-    return replace(view, releases=tuple(replace(r, updated_at=time) for r in view.releases))
-
-
 def release(view: TargetView, version: int) -> Release:
     (found,) = (release for release in view.releases if release.version == version)
     return found
@@ -90,6 +85,11 @@ def released(version: int = 2) -> Promotion:
         release_version=version,
         release_id=f"r{version}",
     )
+
+
+def ended(version: int, seen_at: datetime = START) -> Promotion:
+    """The promotion's own release was seen to have succeeded without being current."""
+    return replace(released(version), release_ended_at=seen_at)
 
 
 def reason(promotion: Promotion, view: TargetView) -> str:
@@ -455,11 +455,9 @@ def test_our_own_release_runs_though_a_newer_one_is_current() -> None:
 def test_a_running_release_that_carries_the_value_may_make_it_live_after_all(
     status: ReleaseStatus,
 ) -> None:
-    view = changed_at(
-        START, shows(SUCCEEDED, status, PENDING, current=1, config_vars=ON, v1=OFF, v3=ON)
-    )
+    view = shows(SUCCEEDED, status, PENDING, current=1, config_vars=ON, v1=OFF, v3=ON)
 
-    assert judge(released(2), view, now=LATE) == Running(release=release(view, 3))
+    assert judge(ended(2), view, now=LATE) == Running(release=release(view, 3))
 
 
 def test_of_the_releases_that_carry_the_value_the_first_after_the_baseline_is_our_own() -> None:
@@ -512,7 +510,7 @@ def test_an_undecided_release_after_the_baseline_keeps_a_sent_value_from_failing
 def test_a_release_of_ours_whose_status_is_no_known_word_proves_nothing(
     promotion: Promotion,
 ) -> None:
-    view = changed_at(START, shows(SUCCEEDED, UNKNOWN, current=1, v1=OFF, v2=ON))
+    view = shows(SUCCEEDED, UNKNOWN, current=1, v1=OFF, v2=ON)
 
     assert judge(promotion, view, now=LATE) == Unproven(fresh=False, release=release(view, 2))
 
@@ -523,23 +521,23 @@ def test_nor_does_it_where_a_newer_one_is_current() -> None:
     assert judge(released(2), view, now=LATE) == Unproven(fresh=False, release=release(view, 2))
 
 
-@pytest.mark.parametrize("promotion", [intended(), taken(), released()])
-def test_for_two_minutes_after_it_succeeded_our_own_release_may_be_about_to_be_current(
+@pytest.mark.parametrize("promotion", [intended(), taken(), released(), ended(2, LATE)])
+def test_for_two_minutes_after_it_was_seen_our_own_release_may_be_about_to_be_current(
     promotion: Promotion,
 ) -> None:
-    view = changed_at(LATE, shows(SUCCEEDED, SUCCEEDED, current=1, config_vars=ON, v1=OFF, v2=ON))
+    view = shows(SUCCEEDED, SUCCEEDED, current=1, config_vars=ON, v1=OFF, v2=ON)
     just_within = LATE + RELEASE_APPEARS_WITHIN - timedelta(microseconds=1)
 
     undecided = Unproven(fresh=False, release=release(view, 2))
-    assert judge(promotion, view, now=LATE) == undecided
     assert judge(promotion, view, now=just_within) == undecided
-    assert isinstance(judge(promotion, view, now=LATE + RELEASE_APPEARS_WITHIN), NotLive)
 
 
-def test_without_its_time_a_release_that_succeeded_may_always_be_about_to_be_current() -> None:
+def test_after_two_minutes_it_is_not() -> None:
     view = shows(SUCCEEDED, SUCCEEDED, current=1, config_vars=ON, v1=OFF, v2=ON)
 
-    assert judge(released(2), view, now=LATE) == Unproven(fresh=False, release=release(view, 2))
+    verdict = judge(ended(2, LATE), view, now=LATE + RELEASE_APPEARS_WITHIN)
+
+    assert isinstance(verdict, NotLive)
 
 
 def test_a_known_release_that_is_not_shown_any_more_proves_nothing() -> None:
@@ -680,12 +678,9 @@ def test_a_release_that_an_older_one_came_after_says_so(
     effect: Effect,
     kept: str,
 ) -> None:
-    view = changed_at(
-        START,
-        shows(SUCCEEDED, SUCCEEDED, SUCCEEDED, current=2, config_vars=config_vars, v2=OFF, v3=ON),
-    )
+    view = shows(SUCCEEDED, SUCCEEDED, SUCCEEDED, current=2, config_vars=config_vars, v2=OFF, v3=ON)
 
-    verdict = judge(released(3), view, now=LATE)
+    verdict = judge(ended(3), view, now=LATE)
 
     assert isinstance(verdict, NotLive)
     assert (verdict.effect, verdict.release) == (effect, release(view, 3))

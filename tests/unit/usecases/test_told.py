@@ -1,7 +1,7 @@
 """What people are told stays true, however long it lasts, and whatever else goes on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
@@ -88,13 +88,28 @@ def test_a_worker_that_is_late_by_a_little_is_not_called_missing(world: World) -
     world.apps.phase = HOUR
     promotion = world.promoted()
     world.work(promotion)
-    due = world.lock.next_look_at
-    assert due is not None
+    looked_at = world.lock.looked_at
+    assert looked_at is not None
 
-    world.clock.time = due + 5 * MINUTE - timedelta(seconds=1)
+    world.clock.time = looked_at + 5 * MINUTE - timedelta(seconds=1)
     assert FINE in text(world, promotion)
     world.clock.advance(timedelta(seconds=1))
     assert FINE not in text(world, promotion)
+
+
+@pytest.mark.parametrize("working_for", [0, 25, 40, 55])
+def test_whenever_workers_vanish_no_page_calls_it_fine(world: World, working_for: int) -> None:
+    world.apps.phase = None
+    promotion = world.promoted()
+    minutes_pass(world, working_for)
+
+    minutes_pass(world, 25 * 60, workers=False)
+
+    pages = [alert for alert in told(world, promotion) if alert.rung is not Rung.INFO]
+    assert [page.rung for page in pages] == [Rung.SEV3, Rung.WARNING, Rung.CRITICAL]
+    for page in pages:
+        assert FINE not in page.text
+        assert "No worker has looked" in page.text
 
 
 def test_what_was_just_accepted_misses_no_worker_however_old_the_last_look_is(
@@ -124,6 +139,59 @@ def test_a_foreign_release_is_called_fine_for_an_hour_and_no_longer(world: World
 
     assert FINE not in told(world, promotion)[-1].text
     assert "longer than the hour that Heroku gives a release phase" in text(world, promotion)
+
+
+def test_what_queues_behind_a_release_that_hangs_is_not_called_fine(world: World) -> None:
+    world.apps.phase = None
+    first = world.promoted("alpha")
+    world.work(first)
+    second = world.promoted("beta")
+    minutes_pass(world, 20)
+    assert text(world, second).startswith(f"Queued behind {first.id} (kim, since ")
+    assert FINE in text(world, second)
+
+    minutes_pass(world, 24 * 60)
+
+    assert text(world, second).startswith(f"Queued behind {first.id} (kim, since ")
+    assert "longer than the hour" in text(world, second)
+    late = [alert for alert in told(world, second) if alert.rung in {Rung.WARNING, Rung.CRITICAL}]
+    assert len(late) == 2
+    assert all(FINE not in alert.text for alert in late)
+
+
+def test_a_retry_of_a_release_has_an_hour_of_its_own(world: World) -> None:
+    world.apps.phase = None
+    promotion = world.promoted()
+    minutes_pass(world, 50)
+    world.apps.release("Retry of v2: Set config vars")
+    world.apps.end_release(2, ReleaseStatus.FAILED)
+
+    minutes_pass(world, 30)
+
+    assert world.now(promotion).release_version == 3
+    assert [alert.rung for alert in told(world, promotion)] == [Rung.INFO]
+    minutes_pass(world, 60)
+    info, page = told(world, promotion)
+    assert (FINE in info.text, FINE in page.text) == (True, False)
+
+
+def test_a_release_that_has_just_ended_after_long_is_not_called_late(world: World) -> None:
+    world.apps.phase = None
+    promotion = world.promoted()
+    minutes_pass(world, 40)
+    # It has succeeded, and is not the current one yet.
+    ours = world.apps.history[1]
+    ours.release = replace(ours.release, status=ReleaseStatus.SUCCEEDED)
+
+    minutes_pass(world, 1)
+
+    assert world.now(promotion).state is State.DEPLOYING
+    assert text(world, promotion).endswith(
+        "has succeeded; Heroku does not show it as the current one yet. Nothing needs to be done."
+    )
+    world.apps.end_release(2, ReleaseStatus.SUCCEEDED)
+    minutes_pass(world, 1)
+    assert world.now(promotion).state is State.DEPLOYED
 
 
 def test_a_missing_proof_is_called_fine_for_ten_minutes_and_no_longer(world: World) -> None:
@@ -286,7 +354,9 @@ def test_what_somebody_let_go_and_a_policy_held_back_did_not_lack_somebody(world
     assert world.now(promotion).state is State.EXPIRED
     (warned,) = told(world, promotion, Action.WARN_OF_EXPIRY)
     (expired,) = told(world, promotion, Action.EXPIRE)
-    assert warned.text.startswith("It is held back by flag_allowed. It expires at ")
+    assert "The check flag_allowed does not let it begin" in warned.text
+    assert warned.text.endswith("until then it can be cancelled.")
+    assert warned.runbook == "a-schedule-is-held"
     assert expired.text.startswith("It was held back by flag_allowed until it expired. ")
 
 

@@ -453,6 +453,18 @@ def test_the_guilty_are_found_however_little_a_visit_can_do(
     assert world.lock.batch is None
 
 
+def test_the_innocent_share_their_releases_though_a_guilty_one_was_looked_for(
+    world: World,
+) -> None:
+    world.apps.unacceptable = frozenset({"FLAG_FLAG_0"})
+    world.apps.phase = timedelta(minutes=10)
+    promotions = [world.promoted(f"flag_{n}") for n in range(50)]
+
+    world.work_until_settled(promotions[0])
+
+    assert [len(patch) for patch in world.apps.patches] == [2, 47]
+
+
 def test_a_visit_that_ends_with_nothing_open_leaves_full_batches(world: World) -> None:
     world.apps.unacceptable = frozenset({"FLAG_FLAG_0"})
     for n in range(2):
@@ -592,9 +604,7 @@ def test_a_release_that_was_overtaken_is_not_said_to_have_been_live(world: World
     world.apps.phase = timedelta(0)
     world.apps.foreign_write(**{CONFIG_VAR: "false"})
     ours = world.apps.history[1]
-    ours.release = replace(
-        ours.release, status=ReleaseStatus.SUCCEEDED, updated_at=world.clock.now()
-    )
+    ours.release = replace(ours.release, status=ReleaseStatus.SUCCEEDED)
 
     world.work(promotion)
 
