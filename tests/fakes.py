@@ -17,7 +17,7 @@ from chalicelib.domain.flag import only_flags
 from chalicelib.domain.freeze import FreezePlan
 from chalicelib.domain.lease import LEASE_LASTS, Lease, TargetLock, WaitingOn
 from chalicelib.domain.operator import Operator, SpentCode, proved
-from chalicelib.domain.preflight import WRITING_SCOPES
+from chalicelib.domain.preflight import lacks_writing
 from chalicelib.domain.promotion import Change, Promotion, State
 from chalicelib.domain.record import Record, Revision
 from chalicelib.domain.release import AppConfig, Release, ReleaseStatus
@@ -573,9 +573,9 @@ class FakeApps:
         return self.scopes_said
 
     def require_writing(self) -> None:
-        if self.scopes_said is not None and not self.scopes_said & WRITING_SCOPES:
-            detail = "Hoist's token may not set config vars."
-            raise AccessDenied(detail, after=timedelta(minutes=1))
+        lacking = lacks_writing(self.scopes_said)
+        if lacking:
+            raise AccessDenied(lacking, after=timedelta(minutes=1))
 
     def take_usage(self) -> Usage:
         return Usage(calls=len(self.patches), left=self.left)

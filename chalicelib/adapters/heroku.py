@@ -18,7 +18,7 @@ import requests
 
 from chalicelib.domain.errors import AccessDenied, Ambiguous, Refused, TryAgain
 from chalicelib.domain.flag import only_flags
-from chalicelib.domain.preflight import WRITING_SCOPES
+from chalicelib.domain.preflight import lacks_writing
 from chalicelib.domain.release import AppConfig, Release, ReleaseStatus
 from chalicelib.ports import Usage
 
@@ -162,15 +162,11 @@ class HerokuApps:
 
     def require_writing(self) -> None:
         """Judge by `Oauth-Scope` of the last reply; no call is made."""
-        if self._scopes is None or self._scopes & WRITING_SCOPES:
-            return
-        self.token.forget()
-        said = ", ".join(sorted(self._scopes)) or "none"
-        detail = (
-            f"Hoist's token may not set config vars (scopes: {said}); write-protected is needed. "
-            "No promotion is at fault."
-        )
-        raise AccessDenied(detail, after=_DENIED_FOR)
+        lacking = lacks_writing(self._scopes)
+        if lacking:
+            self.token.forget()
+            detail = f"{lacking} No promotion is at fault."
+            raise AccessDenied(detail, after=_DENIED_FOR)
 
     def take_usage(self) -> Usage:
         """Count anew from here."""

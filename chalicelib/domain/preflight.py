@@ -253,15 +253,23 @@ def _at_heroku(promotion: Promotion, sight: Sight, around: Surroundings) -> Iter
 
 
 def _scope(scopes: frozenset[str] | None) -> Check:
-    if scopes is None:
-        seen, outcome = "Heroku did not say what Hoist's token may do.", Outcome.PASS
-    elif scopes & WRITING_SCOPES:
-        seen, outcome = "Hoist's token may set config vars.", Outcome.PASS
-    else:
-        said = ", ".join(sorted(scopes)) or "none"
-        seen = f"Hoist's token may not set config vars (scopes: {said}); write-protected is needed."
-        outcome = Outcome.BLOCK
-    return Check(name="token_scope", outcome=outcome, seen=seen)
+    lacking = lacks_writing(scopes)
+    if lacking:
+        return Check(name="token_scope", outcome=Outcome.BLOCK, seen=lacking)
+    seen = (
+        "Heroku did not say what Hoist's token may do."
+        if scopes is None
+        else "Hoist's token may set config vars."
+    )
+    return Check(name="token_scope", outcome=Outcome.PASS, seen=seen)
+
+
+def lacks_writing(scopes: frozenset[str] | None) -> str | None:
+    """Say so where Heroku has said that a token of these scopes sets no config vars."""
+    if scopes is None or scopes & WRITING_SCOPES:
+        return None
+    said = ", ".join(sorted(scopes)) or "none"
+    return f"Hoist's token may not set config vars (scopes: {said}); write-protected is needed."
 
 
 def _live_already(promotion: Promotion, view: TargetView) -> Release | None:
